@@ -1,0 +1,50 @@
+# The front door: `make help` lists everything that can be done here.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run dev test lint format docs bench screenshots clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Create the virtual environment and install everything into it.
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(STAMP)
+
+run: $(STAMP) ## Show it all: Valkey, two workers, Flower and the render farm, in one command (KEEP=1 keeps it up).
+	$(BIN)/python -m pollers.demo run $(if $(KEEP),--keep)
+
+dev: $(STAMP) ## Start Valkey, workers and Flower in this terminal, until Ctrl-C.
+	$(BIN)/pollers dev
+
+test: $(STAMP) ## Run the tests (TESTS=path runs some of them).
+	$(BIN)/python -m pytest $(or $(TESTS),tests)
+
+lint: $(STAMP) ## Check style, types and layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMP) ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP) ## Build the documentation into site/.
+	$(BIN)/mkdocs build --quiet --strict
+
+bench: $(STAMP) ## Measure this system beside a hand-written Celery poller and a bare loop (QUICK=1 for a tiny run).
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+screenshots: $(STAMP) ## Take the pictures of Flower for the documentation; needs Chromium.
+	$(BIN)/python -m docs.screenshots
+
+clean: ## Remove what was built and installed here.
+	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

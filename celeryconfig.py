@@ -1,0 +1,36 @@
+"""Settings of `celery -A pollers worker` and `celery -A pollers flower`.
+
+The defaults are right for most; a line that is commented out shows a default. Every setting with the
+prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK_SIZE, ...
+"""
+
+# Redis or Valkey for everything: the polls, Celery's broker and its results.
+# pollers_redis_url = "redis://127.0.0.1:6379/0"
+
+# Each of Celery's own can be set apart.
+# broker_url = "redis://127.0.0.1:6379/0"
+# result_backend = "redis://127.0.0.1:6379/0"
+
+# How long results, and the records of finished polls, are kept, in seconds.
+# result_expires = 86400
+
+# Threads that run tasks in one worker process; attempts have threads of their own.
+# worker_concurrency = 8
+
+# Polls that one attempt task carries at most; 1 means strictly one attempt per task.
+# pollers_pack_size = 50
+
+# Attempts in flight at once in one worker process.
+# pollers_concurrency = 200
+
+# The shortest cadence that a poll may ask for.
+# pollers_min_interval = "500ms"
+
+# The largest body of an answer in bytes, after decompression.
+# pollers_max_body = 1048576
+
+# How long a dispatched pack or a published outcome has to be taken up before it is sent again.
+# pollers_lease = "15s"
+
+# The share of attempts that send an event to Flower; 0 sends none.
+# pollers_attempt_events = 1.0

@@ -1,0 +1,92 @@
+"""The Celery application, its defaults, and `setup` for an application of your own."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from celery import Celery
+
+from pollers.dispatcher import Dispatcher
+from pollers.settings import Settings
+from pollers.task import AttemptTask, PollTask
+
+#: Defaults of Celery settings, each with the reason that this work gives it. An application of
+#: your own gets them from `setup` unless it has set them itself.
+DEFAULTS: dict[str, Any] = {
+    # JSON only: nothing that is read from Redis can run code.
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    # One key per queue instead of four; an outage ends with a reconnection, not with the worker.
+    "broker_transport_options": {
+        "priority_steps": [0],
+        "socket_timeout": 10,
+        "health_check_interval": 5,
+        "unacked_restore_limit": 500,
+        "visibility_timeout": 300,
+    },
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_channel_error_retry": True,
+    "result_backend_always_retry": True,
+    "result_backend_max_retries": 20,
+    "result_backend_thread_safe": True,
+    # Attempts wait for the network: threads do that in one process for little memory.
+    "worker_pool": "threads",
+    "worker_concurrency": 8,
+    "worker_prefetch_multiplier": 1,
+    # Rows in Flower.
+    "worker_send_task_events": True,
+    "worker_soft_shutdown_timeout": 12.0,
+}
+
+
+def setup(app: Celery) -> Celery:
+    """Add polls to a Celery application: the tasks, the dispatcher in its workers, the defaults.
+
+    From then on `poll` submits to this application. Its own settings are kept; broker and result
+    backend default to ``pollers_redis_url``. Returns the application.
+
+    Raises:
+        InvalidSetting: A ``pollers_*`` setting cannot be used.
+
+    """
+    global _current
+    if app.configured:
+        _configure(app, app.conf)
+    else:
+        app.on_after_configure.connect(_configure, weak=False)
+    app.steps["consumer"].add(Dispatcher)
+    app.register_task(PollTask())
+    app.register_task(AttemptTask())
+    _current = app
+    return app
+
+
+def current_app() -> Celery:
+    """Return the application that `poll` submits to: the one last set up."""
+    return _current
+
+
+def _configure(sender: Celery, source: Any, **_: Any) -> None:
+    url = _celery_url(Settings.read(source, os.environ).redis_url)
+    source.add_defaults({**DEFAULTS, "broker_url": url, "result_backend": url})
+
+
+def _celery_url(url: str) -> str:
+    """Return a Redis URL as Celery and kombu write it."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return urlunsplit(("redis+socket", parts.netloc, parts.path, parts.query, ""))
+    if parts.scheme == "rediss" and "ssl_cert_reqs" not in parts.query:
+        query = "&".join(filter(None, (parts.query, "ssl_cert_reqs=CERT_REQUIRED")))
+        return urlunsplit((*parts[:3], query, ""))
+    return url
+
+
+app = Celery("pollers", set_as_current=False)
+app.config_from_object("celeryconfig", silent=True)
+_current = app
+setup(app)

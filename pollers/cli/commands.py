@@ -1,0 +1,46 @@
+"""The commands by name. Nothing heavy is imported before one runs, so that help is quick."""
+
+import signal
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from pollers.cli.dev import dev
+from pollers.cli.exits import Commands
+from pollers.cli.ls import ls
+from pollers.cli.run import run
+from pollers.cli.show import show
+from pollers.cli.steer import cancel, nudge
+from pollers.cli.submit import submit
+
+#: Signals that end a command as Ctrl-C does: what it started is stopped, the terminal is mended.
+ENDING = ("SIGTERM", "SIGHUP")
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Without POLLERS_REDIS_URL, or a celeryconfig.py that names a Redis, the commands share "
+    "a Valkey of this directory's own, which the first of them starts.",
+)
+@click.version_option(package_name="pollers")
+@click.option("--traceback", is_flag=True, help="Show where in the program an error came from.")
+def main(traceback: bool) -> None:
+    """Wait for remote operations: from here, or on workers.
+
+    Exit codes: 0 succeeded, 1 failed or rejected, 2 wrong usage, 124 timed out, 130 interrupted.
+    """
+    for name in ENDING:
+        number = getattr(signal, name, None)
+        # What is ignored, as SIGHUP under nohup, stays ignored.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+for command in (run, submit, ls, show, cancel, nudge, dev):
+    main.add_command(command)

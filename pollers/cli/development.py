@@ -1,0 +1,122 @@
+"""A development set-up: a Redis, workers and Flower, their output mixed line by line."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import click
+import requests
+
+from pollers import app
+from pollers.cli.connection import redis_url
+from pollers.cli.processes import Children
+from pollers.redaction import redact_url
+from pollers.runtime import runtime_of
+from pollers.store.listing import count_workers
+
+#: Seconds between two looks whether all of it runs.
+LOOK_EVERY = 0.25
+#: Seconds that the children have to end by themselves. Attempts that take longer are made again by
+#: the next worker, once their lease has run out.
+STOP_TIMEOUT = 5.0
+#: Ports that are tried for Flower.
+FLOWER_PORTS = 100
+
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
+
+
+def develop(*, workers: int, flower_port: int, loglevel: str) -> None:
+    """Run everything until KeyboardInterrupt, or until a part of it ends.
+
+    Raises:
+        ChildEnded: A worker or Flower has ended by itself.
+        PollError: There is no Redis to work with.
+
+    """
+    say = Printer([*(f"worker-{number + 1}" for number in range(workers)), "flower", "pollers"])
+    with ExitStack() as stack:
+        say("pollers", "starting ...")
+        url = stack.enter_context(redis_url())
+        say("pollers", f"Redis   {redact_url(url)}")
+        children = stack.enter_context(Children(say, stop_within=STOP_TIMEOUT))
+        common = ("--loglevel", loglevel)
+        for number in range(1, workers + 1):
+            name = f"worker-{number}"
+            # The workers are few and know each other by the store: no gossip, no mingling.
+            quick = ("--without-gossip", "--without-mingle")
+            children.start(name, "worker", "--hostname", f"{name}@%h", *quick, *common)
+        flower_url = ""
+        if flower_port and importlib.util.find_spec("flower") is None:
+            say("pollers", "Flower is not installed: pip install 'pollers[flower]'")
+        elif flower_port:
+            port = _free_port(flower_port)
+            flower_url = f"http://127.0.0.1:{port}"
+            children.start("flower", "flower", "--address=127.0.0.1", f"--port={port}", *common)
+        _wait_until(children, lambda: _ready(workers, flower_url))
+        if flower_url:
+            say("pollers", f"Flower  {flower_url}")
+        say("pollers", "ready: `pollers submit URL --until ...` here; Ctrl-C stops all of it")
+        _wait_until(children, lambda: say.broken)
+
+
+def _ready(workers: int, flower_url: str) -> bool:
+    return count_workers(runtime_of(app).store) >= workers and (
+        not flower_url or _answers(flower_url)
+    )
+
+
+def _wait_until(children: Children, condition: Callable[[], bool]) -> None:
+    while not condition():
+        children.check()
+        time.sleep(LOOK_EVERY)
+
+
+def _answers(url: str) -> bool:
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(f"{url}/healthcheck", timeout=1).ok
+        except requests.RequestException:
+            return False
+
+
+def _free_port(first: int) -> int:
+    """Return the first port from ``first`` on that nobody listens on."""
+    for port in range(first, min(first + FLOWER_PORTS, 65_536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise click.ClickException(f"No port is free for Flower from {first} on.")
+
+
+class Printer:
+    """Prints lines of several processes, each with the name of its process before it."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._width = max(map(len, names))
+        colours: Iterator[str] = itertools.cycle(_COLOURS)
+        self._colours = {name: next(colours) for name in names}
+        self._lock = threading.Lock()
+        #: Whether nobody reads any more.
+        self.broken = False
+
+    def __call__(self, name: str, line: str) -> None:
+        """Print a line of a process."""
+        prefix = click.style(f"{name:<{self._width}} |", fg=self._colours.get(name))
+        with self._lock:
+            try:
+                click.echo(f"{prefix} {line}")
+                sys.stdout.flush()
+            except OSError:
+                self.broken = True

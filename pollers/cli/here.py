@@ -1,0 +1,66 @@
+"""One poll made by this process, each attempt shown."""
+
+from __future__ import annotations
+
+import time
+
+from pollers import app
+from pollers.cli.attempts import Line, View, view
+from pollers.cli.ending import Ending
+from pollers.cli.parameters import Given
+from pollers.errors import PollEnded
+from pollers.local import Progress, run_here
+from pollers.runtime import runtime_of
+from pollers.spec import PollSpec
+
+
+def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
+    """Poll, write the outcome, and return the exit code."""
+    runtime = runtime_of(app)
+    spec, _ = given.parse(min_interval=runtime.settings.min_interval)
+    started, attempts = time.time(), 0
+
+    def show(progress: Progress) -> None:
+        nonlocal attempts
+        attempts = progress.attempt
+        _show(progress, screen)
+
+    try:
+        with view(deadline=_deadline(spec, started), quiet=quiet, leaving="stops") as screen:
+            value = run_here(
+                spec,
+                runtime.transport,
+                on_attempt=show,
+                min_interval=runtime.settings.min_interval,
+            )
+        ending = Ending(value=value, attempts=attempts, elapsed=time.time() - started)
+    except PollEnded as error:
+        ending = Ending(error=error, attempts=error.attempts, elapsed=error.elapsed)
+    except KeyboardInterrupt as error:
+        ending = Ending(error=error, attempts=attempts, elapsed=time.time() - started)
+    finally:
+        runtime.transport.close()
+    return ending.tell(as_json=as_json)
+
+
+def _deadline(spec: PollSpec, now: float) -> float:
+    return spec.deadline if spec.deadline is not None else now + (spec.timeout or 0.0)
+
+
+def _show(progress: Progress, screen: View) -> None:
+    answer, decision = progress.answer, progress.decision
+    # What a condition is waiting for was typed a moment ago; what went wrong is news.
+    pending = decision.reason if decision.transient else "not yet"
+    words = {"pending": pending, "failed": f"failed: {decision.reason}"}
+    screen.show(
+        Line(
+            attempt=progress.attempt,
+            at=time.time(),
+            status=answer.status,
+            elapsed=answer.elapsed,
+            state=decision.state,
+            decision=words.get(decision.state, decision.state),
+            excerpt=answer.error_text or answer.excerpt(),
+        )
+    )
+    screen.count_down(progress.due)

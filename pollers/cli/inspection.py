@@ -1,0 +1,144 @@
+"""Looks at polls in the store: the list, and one of them in full."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pollers import PollStatus, poll
+from pollers.cli.connection import redis_url, store
+from pollers.cli.text import printable, span, write_json
+from pollers.store.listing import count_polls, polls_in
+
+_COLUMNS = ("id", "state", "attempts", "last answer", "next due", "deadline", "url")
+#: Columns that are cut at the end where the terminal is too narrow.
+_LONG = ("last answer", "url")
+_COLOURS = {"waiting": "yellow", "running": "cyan", "succeeded": "green", "cancelled": "dim"}
+
+
+def list_polls(states: frozenset[str], limit: int, *, as_json: bool) -> None:
+    """Print up to ``limit`` polls that are in one of the states."""
+    with store() as polls:
+        found = polls_in(polls, states)
+        listed = [PollStatus.of(*one) for one in islice(found, limit)]
+        more = next(found, None) is not None
+        total = count_polls(polls)
+    listed.sort(key=lambda status: (status.next_due or status.deadline, status.id))
+    if as_json:
+        write_json([dataclasses.asdict(status) for status in listed])
+    elif listed:
+        _print_table(listed)
+    else:
+        click.echo("No polls are under way." if not total else f"None of {total} polls.", err=True)
+    if more:
+        click.echo(f"There are more, {total} polls in all; --limit lists more of them.", err=True)
+
+
+def show_poll(poll_id: str, *, as_json: bool) -> None:
+    """Print one poll in full.
+
+    Raises:
+        UnknownPoll: There is none of this id.
+
+    """
+    with redis_url():
+        result = poll.AsyncResult(poll_id)
+        status = result.status()
+        told = dataclasses.asdict(status)
+        if status.ended is not None and result.ready():
+            outcome = result.result
+            failed = isinstance(outcome, BaseException)
+            told["error" if failed else "value"] = str(outcome) if failed else outcome
+    if as_json:
+        write_json(told)
+    else:
+        _print_fields(_fields(status, told))
+
+
+def _print_table(listed: Iterable[PollStatus]) -> None:
+    rows = [_cells(status) for status in listed]
+    if not sys.stdout.isatty():
+        # For grep and awk: nothing cut off, nothing drawn.
+        click.echo("\t".join(_COLUMNS))
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in _COLUMNS:
+        if column in _LONG:
+            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        else:
+            table.add_column(column, overflow="fold")
+    for row in rows:
+        state = Text(row[1], _COLOURS.get(row[1], "red"))
+        table.add_row(Text(row[0]), state, *map(Text, row[2:]))
+    Console(highlight=False).print(table)
+
+
+def _cells(status: PollStatus) -> tuple[str, ...]:
+    return (
+        printable(status.id),
+        status.state,
+        str(status.attempts),
+        _answer(status) or "-",
+        _from_now(status.next_due) if status.next_due else "-",
+        _from_now(status.deadline),
+        printable(status.url),
+    )
+
+
+def _fields(status: PollStatus, told: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    yield "id", status.id
+    yield "url", status.url
+    yield "state", status.state
+    yield "attempts", str(status.attempts)
+    if status.last_answer is not None:
+        last = status.last_answer
+        yield "last answer", f"{_answer(status)} ({last.elapsed * 1000:.0f} ms, {_moment(last.at)})"
+    if status.next_due is not None:
+        yield "next due", _moment(status.next_due)
+    yield "deadline", _moment(status.deadline)
+    yield "created", _moment(status.created)
+    if status.ended is not None:
+        yield "ended", _moment(status.ended)
+    for name, value in status.parameters.items():
+        if name != "url":
+            yield name, _text(value)
+    for name in ("value", "error"):
+        if name in told:
+            yield name, _text(told[name])
+
+
+def _print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    for name, text in fields:
+        click.echo(f"{click.style(f'{name:<15}', bold=True)} {printable(text)}")
+
+
+def _answer(status: PollStatus) -> str:
+    last = status.last_answer
+    return "" if last is None else printable(f"{last.status or 'none'} {last.excerpt}".strip())
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({_from_now(moment)})"
+
+
+def _from_now(moment: datetime) -> str:
+    seconds = moment.timestamp() - time.time()
+    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

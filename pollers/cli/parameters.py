@@ -1,0 +1,221 @@
+"""A poll's parameters as the options of a command: declared once, for `run` and `submit` alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pollers.spec import PollSpec
+
+#: The options that are not called like the parameter they give.
+_OPTIONS = {"url": "URL", "headers": "--header", "params": "--param", "json": "--json-body"}
+
+_CONDITION = (
+    "a JMESPath expression on the JSON body, a status (404), statuses (200,201 or 2xx), or a Match "
+    "as JSON"
+)
+
+#: Parameter -> (metavar, help) of its option, in the order of --help. Texts are passed on as they
+#: are: what is wrong with them is told by the poll's own check, for all of them at once.
+_HELP: dict[str, tuple[str, str]] = {
+    "until": ("CONDITION", f"Success: {_CONDITION}. [default: a 2xx other than 202]"),
+    "fail_when": ("CONDITION", "Failure, in the same forms. [default: never]"),
+    "pending_on": (
+        "CONDITION",
+        "Answers that mean 'not yet': a status, or a Match as JSON; repeatable. "
+        "[default: 202, 304]",
+    ),
+    "returns": ("EXPR", "JMESPath of the value to return. [default: the JSON body, else the text]"),
+    "every": (
+        "CADENCE",
+        "Time between attempts: 5s; 1s,2s,5s (the last repeats); 1s..1m (exponential); or JSON. "
+        "[default: 5s]",
+    ),
+    "timeout": ("DURATION", "Longest time to wait: 30s, 10m, 2h30m. [default: 10m]"),
+    "deadline": ("MOMENT", "The same as a moment: 2030-01-31T12:00:00Z."),
+    "on_deadline": (
+        "fail|succeed",
+        "'succeed' polls for the whole time and returns the last answer. [default: fail]",
+    ),
+    "max_attempts": ("N", "Fail after so many attempts."),
+    "max_errors": ("N", "Fail after so many transient errors in a row."),
+    "request_timeout": ("DURATION", "Longest time of one request. [default: 10s]"),
+    "method": ("METHOD", "HTTP method. [default: GET]"),
+    "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),
+    "params": ("NAME=VALUE", "A query parameter; repeatable."),
+    "data": ("TEXT", "Body of the request; @FILE reads it from a file, @- from stdin."),
+    "json": ("JSON", "Body of the request as JSON; @FILE and @- as above."),
+}
+
+_STATUS = r"(?:\d+|[1-5]xx)"
+_STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
+
+_REPEATABLE = {"pending_on", "headers", "params"}
+
+
+def shown_name(field: str) -> str:
+    """Return what a parameter is called at the command line."""
+    if field not in ("url", *_HELP):
+        return field
+    return _OPTIONS.get(field, "--" + field.replace("_", "-"))
+
+
+def poll_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare a poll's parameters as options; the command gets them as its first argument."""
+
+    @functools.wraps(command)
+    def with_parameters(**arguments: Any) -> Any:
+        texts = {name: arguments.pop(f"poll_{name}") for name in ("url", *_HELP)}
+        return command(Given(texts=texts), **arguments)
+
+    for name, (metavar, text) in reversed(_HELP.items()):
+        repeatable = name in _REPEATABLE
+        option = click.option(
+            *(f"poll_{name}", shown_name(name)), metavar=metavar, help=text, multiple=repeatable
+        )
+        with_parameters = option(with_parameters)
+    return click.argument("poll_url", metavar="URL")(with_parameters)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Given:
+    """A poll's parameters as they were typed."""
+
+    #: Parameter -> text, texts of a repeatable option, or None when it was not given.
+    texts: Mapping[str, Any]
+
+    def parse(self, *, min_interval: float) -> tuple[PollSpec, dict[str, Any]]:
+        """Return the poll, and its parameters other than the url as `poll.delay` takes them.
+
+        Raises:
+            InvalidPoll: Naming all parameters that are wrong.
+
+        """
+        from pollers.errors import InvalidPoll
+        from pollers.spec import PollSpec
+
+        values: dict[str, Any] = {}
+        problems: dict[str, str] = {}
+        for name, text in self.texts.items():
+            if text in (None, ()):
+                continue
+            try:
+                values[name] = _READERS[name](text) if name in _READERS else text
+            except ValueError as error:
+                problems[name] = str(error)
+        spec = None
+        try:
+            spec = PollSpec.parse(**values, min_interval=min_interval)
+        except InvalidPoll as error:
+            problems = {**error.problems, **problems}
+        if problems or spec is None:
+            raise InvalidPoll.of(problems)
+        del values["url"]
+        return spec, values
+
+
+def _condition(text: str) -> Any:
+    """Return a condition as the parameter takes it; what is nothing else is JMESPath."""
+    text = text.strip()
+    if _STATUSES.fullmatch(text):
+        statuses = [_count(status.strip()) for status in text.split(",")]
+        return statuses if len(statuses) > 1 else statuses[0]
+    return _json_object(text) or text
+
+
+def _cadence(text: str) -> Any:
+    """Return a cadence as the parameter takes it."""
+    if ".." in text:
+        shortest, longest = text.split("..", 1)
+        return {"exponential": {"min": shortest.strip(), "max": longest.strip()}}
+    if "," in text and not text.lstrip().startswith(("{", "[")):
+        return [delay.strip() for delay in text.split(",")]
+    return _json_object(text) or text
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    """Return a JSON object, None for anything else: a JMESPath hash begins with a brace as well."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _count(text: str) -> int | str:
+    return int(text) if re.fullmatch(r"-?\d+", text.strip()) else text
+
+
+def _pending(texts: Iterable[str]) -> list[Any]:
+    answers: list[Any] = []
+    for text in texts:
+        answer = _condition(text)
+        answers.extend(answer if isinstance(answer, list) else [answer])
+    return answers
+
+
+def _headers(texts: Iterable[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip():
+            raise ValueError(f"{text!r} is not of the form 'Name: value'")
+        if name.strip() in headers:
+            raise ValueError(f"{name.strip()!r} is given twice")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _params(texts: Iterable[str]) -> dict[str, str | list[str]]:
+    params: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{text!r} is not of the form name=value")
+        params.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in params.items()}
+
+
+def _content(text: str) -> str:
+    """Return the text, or the content of the file it names: ``@FILE``, ``@-`` for stdin."""
+    if not text.startswith("@"):
+        return text
+    try:
+        if text == "@-":
+            return sys.stdin.read()
+        return Path(text[1:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"cannot be read from {text[1:]!r}: {why}") from error
+
+
+def _json_content(text: str) -> Any:
+    try:
+        return json.loads(_content(text))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from error
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "until": _condition,
+    "fail_when": _condition,
+    "pending_on": _pending,
+    "every": _cadence,
+    "max_attempts": _count,
+    "max_errors": _count,
+    "headers": _headers,
+    "params": _params,
+    "data": _content,
+    "json": _json_content,
+}

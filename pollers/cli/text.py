@@ -1,0 +1,62 @@
+"""Texts for people and programs: safe for a terminal, exact for a pipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+
+def printable(text: str) -> str:
+    """Return text as one line without control characters, which could steer the terminal."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "�" for char in text)
+
+
+def write_value(value: Any) -> None:
+    """Write a poll's value to stdout: text as it is, anything else as JSON."""
+    if isinstance(value, str):
+        click.echo(_encodable(value), nl=not value.endswith("\n"))
+    else:
+        write_json(value)
+
+
+def write_json(value: Any) -> None:
+    """Write JSON to stdout, indented for a reader at a terminal, on one line for a program."""
+    indent = 2 if sys.stdout.isatty() else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
+    if _encodable(text) != text:
+        text = json.dumps(value, indent=indent, default=_plain)
+    click.echo(text)
+
+
+def clock(moment: float) -> str:
+    """Return a moment (epoch seconds) as the time of day here."""
+    return datetime.fromtimestamp(moment).astimezone().strftime("%H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """Return a duration at a reader's precision: ``0.4s``, ``12s``, ``2h30m``; never negative."""
+    from pollers.durations import format_duration
+
+    seconds = max(0.0, seconds)
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    return format_duration(round(seconds) if seconds < 3600 else round(seconds / 60) * 60)
+
+
+def _encodable(text: str) -> str:
+    """Return text with what stdout's encoding has no bytes for (half a surrogate pair) replaced."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"{value!r} cannot be written as JSON")

@@ -1,0 +1,159 @@
+"""`python -m pollers.demo run`: the whole system at work on a picture, in one command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pollers import PollError, PollResult, UnknownPoll, overview
+from pollers.demo.faults import Chance
+from pollers.demo.mandelbrot import View
+from pollers.demo.progress import LOOK_EVERY, Display, Look, Watch
+from pollers.demo.service import Service
+from pollers.demo.stage import Logs, Stage, stage
+from pollers.demo.tasks import picture
+
+#: The farm renders one tile in so many at a time: any picture takes about as long.
+TILES_PER_PLACE = 8
+
+#: What ends a run early.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Unfinished(PollError):
+    """There is no picture, or not in time."""
+
+
+@click.group()
+def main() -> None:
+    """The render farm: a Mandelbrot picture from a service that makes its callers wait."""
+    for number in SIGNALS:
+        signal.signal(number, _end)
+
+
+@main.command()
+@click.option("--tiles", type=click.IntRange(1, 400), default=64, show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="mandelbrot.png",
+    show_default=True,
+)
+@click.option("--keep", is_flag=True, help="Keep everything up afterwards, until Ctrl-C.")
+@click.option("--seed", default=1, show_default=True, help="Decides the farm's faults and delays.")
+@click.option("--limit", default=180.0, show_default=True, help="Seconds the picture may take.")
+def run(tiles: int, output: Path, keep: bool, seed: int, limit: float) -> None:
+    """Start Valkey, the farm, two workers and Flower; render the picture; stop them."""
+    console, view, output = Console(), View.of_tiles(tiles), output.absolute()
+    logs = Logs(Path(tempfile.gettempdir()) / "pollers-demo")
+    places = max(2, tiles // TILES_PER_PLACE)
+    try:
+        console.print("Starting Valkey, the render farm, two workers and Flower ...")
+        with stage(Chance(seed=seed), places=places, logs=logs) as running:
+            console.print(f"Flower listens on {running.flower_url}, logs are in {logs.directory}")
+            look = render(running, view, output, limit, console)
+            console.print(summary(look, running, output))
+            if keep:
+                console.print("All of it stays up until Ctrl-C.")
+                wait(running)
+            console.print("Stopping ...")
+    except PollError as error:
+        click.echo(f"{logs.tail(error)}\n\nThe demo failed: {error}", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--port", default=8800, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Decides the faults and delays.")
+def farm(port: int, seed: int) -> None:
+    """Run the farm alone, until Ctrl-C, to try polls on it by hand."""
+    with Service(Chance(seed=seed), port=port) as service:
+        click.echo(f"The render farm listens on {service.url}")
+        threading.Event().wait()
+
+
+def render(running: Stage, view: View, output: Path, limit: float, console: Console) -> Look:
+    """Submit the picture and show its progress until it is written.
+
+    Raises:
+        Unfinished: It failed, or took more than `limit` seconds.
+        ChildEnded: A worker or Flower ended meanwhile.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="pollers-tiles-") as name:
+        directory = Path(name)
+        watch = Watch(view, directory, overview)
+        result = picture(running.farm.url, view, directory, output).delay()
+        try:
+            with Display(console, view) as display:
+                while not result.ready():
+                    look = watch.look()
+                    display.show(look, watch.colours)
+                    running.children.check()
+                    if look.elapsed > limit:
+                        raise Unfinished(f"no picture after {limit:g} s: {look.line()}")
+                    time.sleep(LOOK_EVERY)
+            if not result.successful():
+                raise Unfinished(f"a tile failed: {result.result}")
+            return watch.look()
+        finally:
+            cancel(result)
+
+
+def cancel(result: Any) -> None:
+    """Cancel the polls of a picture that have not ended, so that no later worker finds them."""
+    for chained in result.parent.results:
+        if isinstance(chained.parent, PollResult):
+            try:
+                chained.parent.cancel()
+            except UnknownPoll:
+                continue
+
+
+def wait(running: Stage) -> NoReturn:
+    """Wait for a signal; `ChildEnded` when a worker or Flower ends before."""
+    while True:
+        running.children.check()
+        time.sleep(LOOK_EVERY)
+
+
+def summary(look: Look, running: Stage, output: Path) -> Table:
+    """What was done, for people."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    answers = running.farm.stats()["answers"]
+    counted = look.overview
+    for name, value in (
+        ("picture", str(output)),
+        ("tiles", f"{look.tiles} in {look.elapsed:.1f} s"),
+        ("attempts", f"{look.attempts}"),
+        *((f"answers to {kind}", _counts(counts)) for kind, counts in answers.items()),
+        ("lateness", f"p50 {counted.lateness_p50:.0f} ms, p99 {counted.lateness_p99:.0f} ms"),
+        ("Flower", running.flower_url),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} x {answer}" for answer, count in counts.items())
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    # Stopping takes a few seconds at most and must not be cut short, or children would be left.
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m pollers.demo")

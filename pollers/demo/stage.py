@@ -1,0 +1,149 @@
+"""Everything that must run for the demo, started in order and stopped in the opposite order."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import requests
+from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
+
+from pollers import app
+from pollers.cli.connection import redis_url
+from pollers.cli.processes import ChildEnded, Children
+from pollers.demo.faults import Chance
+from pollers.demo.service import Service
+
+WORKERS = ("worker-1", "worker-2")
+
+#: Time for the workers and Flower to come up, in seconds; a busy machine takes ten.
+START_TIMEOUT = 60.0
+
+#: Between two looks whether they are up, in seconds.
+LOOK_EVERY = 0.2
+
+#: Time for them to end, in seconds; what still runs then is killed.
+STOP_TIMEOUT = 6.0
+
+#: Time that Flower and the workers have for one answer, in seconds.
+ANSWER_TIMEOUT = 1.0
+
+#: Flower's usual port, the first that is tried, and how many are.
+FLOWER_PORT = 5555
+FLOWER_PORTS = 100
+
+#: Lines of a log that are shown when something failed.
+TAIL_LINES = 15
+
+
+class Logs:
+    """A log file for each child process, whose last lines are remembered."""
+
+    def __init__(self, directory: Path) -> None:
+        """Write into `directory`, which is made if need be; logs of an earlier run are replaced."""
+        self.directory = directory
+        self._tails: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=TAIL_LINES))
+        directory.mkdir(parents=True, exist_ok=True)
+        for old in directory.glob("*.log"):
+            old.unlink()
+
+    def __call__(self, name: str, line: str) -> None:
+        """Add a line to the log of the process called `name`."""
+        self._tails[name].append(line)
+        with (self.directory / f"{name}.log").open("a") as log:
+            log.write(f"{line}\n")
+
+    def tail(self, error: Exception) -> str:
+        """The last lines of the process that `error` speaks of; of all when it speaks of none."""
+        named = [name for name in self._tails if name in str(error)] or list(self._tails)
+        return "\n".join(f"{name} | {line}" for name in named for line in self._tails[name])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """What runs, and where."""
+
+    farm: Service
+    flower_url: str
+    children: Children
+
+
+@contextmanager
+def stage(chance: Chance, *, places: int, logs: Logs) -> Iterator[Stage]:
+    """Start Valkey, the farm, two workers and Flower; yield when all of them answer.
+
+    Raises:
+        ChildEnded: A worker or Flower ended, or did not answer within `START_TIMEOUT`.
+        PollError: There is no Redis to work with.
+
+    """
+    with ExitStack() as stack:
+        stack.enter_context(redis_url())
+        farm = stack.enter_context(Service(chance, places=places))
+        # The farm is on this machine: no proxy is on the way to it.
+        direct = ",".join(filter(None, (os.environ.get("no_proxy"), "127.0.0.1")))
+        os.environ.update(no_proxy=direct, NO_PROXY=direct)
+        children = stack.enter_context(Children(logs, stop_within=STOP_TIMEOUT))
+        for name in WORKERS:
+            tasks = ("--include", "pollers.demo.tasks", "--loglevel", "INFO")
+            children.start(name, "worker", "--hostname", f"{name}@%h", *tasks)
+        port = free_port(FLOWER_PORT)
+        flower_url = f"http://127.0.0.1:{port}"
+        children.start("flower", "flower", "--address=127.0.0.1", f"--port={port}")
+        for name in WORKERS:
+            wait_for(name, children, partial(worker_answers, name))
+        wait_for("flower", children, partial(flower_answers, flower_url))
+        yield Stage(farm=farm, flower_url=flower_url, children=children)
+
+
+def wait_for(name: str, children: Children, ready: Callable[[], bool]) -> None:
+    """Return when the child is ready; `ChildEnded` when one ended or it is not ready in time."""
+
+    def look() -> bool:
+        children.check()
+        return ready()
+
+    looking = Retrying(
+        retry=retry_if_not_result(bool),
+        wait=wait_fixed(LOOK_EVERY),
+        stop=stop_after_delay(START_TIMEOUT),
+    )
+    try:
+        looking(look)
+    except RetryError:
+        raise ChildEnded(f"{name} did not answer within {START_TIMEOUT:.0f} s.") from None
+
+
+def worker_answers(name: str) -> bool:
+    """Whether the worker of this name listens to its queue."""
+    replies = app.control.ping(timeout=ANSWER_TIMEOUT) or []
+    return any(node.startswith(f"{name}@") for reply in replies for node in reply)
+
+
+def flower_answers(url: str) -> bool:
+    """Whether Flower serves its pages."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(f"{url}/healthcheck", timeout=ANSWER_TIMEOUT).ok
+        except (requests.ConnectionError, requests.Timeout):
+            return False
+
+
+def free_port(first: int) -> int:
+    """The first port of the loopback interface, from `first` on, that nobody listens on."""
+    for port in range(first, first + FLOWER_PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ChildEnded(f"flower has no free port from {first} to {first + FLOWER_PORTS - 1}.")

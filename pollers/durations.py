@@ -1,0 +1,57 @@
+"""Durations as people write them: ``5``, ``"1.5s"``, ``"10m"``, ``"2h30m"``, or a `timedelta`."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_HINT = 'it should be seconds as a number, a timedelta, or text like "1.5s", "10m" or "2h30m"'
+
+Duration = float | int | str | timedelta
+
+
+def parse_duration(value: Duration) -> float:
+    """Return a duration in seconds.
+
+    Raises:
+        ValueError: The value is not a duration, or is negative, infinite or not a number.
+
+    """
+    seconds = _seconds(value)
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"{value!r} is not a length of time: {_HINT}")
+    return seconds
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if _WHOLE.fullmatch(text):
+            return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        try:
+            return float(text)
+        except ValueError:
+            pass
+    raise ValueError(f"{value!r} is not a duration: {_HINT}")
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as people write it: ``2h30m``, ``1.5s``, ``250ms``."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    parts = []
+    for unit in ("d", "h", "m"):
+        count, seconds = divmod(seconds, _UNITS[unit])
+        if count:
+            parts.append(f"{int(count)}{unit}")
+    if seconds or not parts:
+        parts.append(f"{round(seconds, 3):g}s")
+    return "".join(parts)

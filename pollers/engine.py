@@ -1,0 +1,190 @@
+"""The engine of a worker process: makes the attempts of packs concurrently, settles them in groups.
+
+A pack's task begins all its polls in one call and hands them to the lanes. What is done goes to one
+settler thread, which settles in one call all that has come together meanwhile (a group commit). The
+task returns when its polls are settled, or, so that a slow endpoint holds no slot of the Celery
+pool, when all have started and only slow ones are left; those settle by themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from pollers.attempt import Attempt, make, redis_clock
+from pollers.errors import StoreUnavailable
+from pollers.lanes import Lanes
+from pollers.settings import Settings
+from pollers.store import Pack, Record, Settlement, Store
+from pollers.transport import Transport
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that finished attempts wait for company while others are in flight.
+LINGER = 0.010
+#: Seconds after which a waiting pack looks whether more lanes are needed.
+PACE = 0.004
+#: Seconds that a pack's task waits for its slow attempts before it leaves them to the settler.
+PATIENCE = 0.25
+
+
+class Settled(NamedTuple):
+    """An attempt after its settlement, as observers see it."""
+
+    poll_id: str
+    #: The record as it was when the attempt began.
+    record: Record
+    settlement: Settlement
+    #: False when the store refused it, because the attempt was no longer the poll's.
+    accepted: bool
+
+
+class PackReport(NamedTuple):
+    """What a pack's task returns, for people who look at it in Flower."""
+
+    begun: int
+    #: Polls of the message that were not begun: ended, too late, or begun by another copy.
+    refused: int
+    #: Attempts still in flight when the task returned.
+    slow: int
+
+
+class _Flight:
+    """One attempt on its way, and the pack that waits for it."""
+
+    __slots__ = ("attempt", "landed", "settlement", "started")
+
+    def __init__(self, attempt: Attempt, landed: Callable[[], None]) -> None:
+        self.attempt = attempt
+        self.landed = landed
+        self.started = False
+        self.settlement: Settlement | None = None
+
+
+class Engine:
+    """Makes attempts. One per process; safe to call from many threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        transport: Transport,
+        settings: Settings,
+        *,
+        publish: Callable[[str, Record], None],
+        observe: Callable[[list[Settled]], None],
+    ) -> None:
+        self._store = store
+        self._transport = transport
+        self._settings = settings
+        self._publish = publish
+        self._observe = observe
+        self._lanes = Lanes(settings.concurrency)
+        self._done: SimpleQueue[_Flight] = SimpleQueue()
+        self._room = threading.Condition()
+        self._in_flight = 0
+        threading.Thread(target=self._settler, name="pollers-settler", daemon=True).start()
+
+    def run_pack(self, pack: Pack) -> PackReport:
+        """Begin the attempts of a pack and make them; returns when no fast one is left."""
+        size = len(pack.polls) // 3
+        self._reserve(size)
+        try:
+            begun = self._store.begin(pack)
+        except BaseException:
+            self._release(size)
+            raise
+        self._release(size - len(begun.polls))
+        if not begun.polls:
+            return PackReport(0, size, 0)
+        clock = redis_clock(begun.now_ms)
+        landing = _Landing(len(begun.polls))
+        flights = [_Flight(Attempt(*poll, clock), landing.one) for poll in begun.polls]
+        self._lanes.submit([partial(self._fly, flight) for flight in flights])
+        started_at = time.monotonic()
+        while not landing.all.wait(PACE):
+            self._lanes.widen()
+            if time.monotonic() - started_at > PATIENCE and all(f.started for f in flights):
+                break
+        return PackReport(len(flights), size - len(flights), landing.left)
+
+    def drain(self, timeout: float) -> bool:
+        """Wait until nothing is in flight, at most ``timeout`` seconds; False when something is."""
+        with self._room:
+            return self._room.wait_for(lambda: self._in_flight == 0, timeout)
+
+    def _fly(self, flight: _Flight) -> None:
+        flight.started = True
+        try:
+            flight.settlement = make(flight.attempt, self._transport, self._settings.min_interval)
+        finally:
+            self._done.put(flight)
+
+    def _reserve(self, size: int) -> None:
+        # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.
+        with self._room:
+            self._room.wait_for(
+                lambda: self._in_flight == 0 or self._in_flight + size <= self._settings.concurrency
+            )
+            self._in_flight += size
+
+    def _release(self, size: int) -> None:
+        with self._room:
+            self._in_flight -= size
+            self._room.notify_all()
+
+    def _settler(self) -> None:
+        while True:
+            flights = [self._done.get()]
+            if self._in_flight > 1:
+                time.sleep(LINGER)
+            while not self._done.empty():
+                flights.append(self._done.get())
+            try:
+                self._settle([flight for flight in flights if flight.settlement])
+            except StoreUnavailable as error:
+                logger.error(
+                    "%d attempts could not be settled and will be made again: %s", len(flights), error
+                )
+            except Exception:
+                logger.exception("%d attempts could not be settled.", len(flights))
+            finally:
+                for flight in flights:
+                    flight.landed()
+                self._release(len(flights))
+
+    def _settle(self, flights: list[_Flight]) -> None:
+        settlements = [flight.settlement for flight in flights if flight.settlement]
+        if not settlements:
+            return
+        results = self._store.settle(settlements)
+        ended = [
+            partial(self._publish, settlement.poll_id, result)
+            for settlement, result in zip(settlements, results, strict=True)
+            if isinstance(result, Record)
+        ]
+        if ended:
+            self._lanes.submit(ended)
+        self._observe(
+            [
+                Settled(flight.attempt.poll_id, flight.attempt.record, settlement, result is not False)
+                for flight, settlement, result in zip(flights, settlements, results, strict=True)
+            ]
+        )
+
+
+class _Landing:
+    """Counts down the attempts of one pack; only the settler thread counts."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self.all = threading.Event()
+
+    def one(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.all.set()

@@ -1,0 +1,88 @@
+"""The held task: a poll's own Celery task, kept in the store until its outcome is known.
+
+What ``apply_async`` was called with is kept as JSON and given back to Celery's public ``send_task``
+when the poll ends, so that results, links, chains and chords are Celery's own work.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from kombu.utils.json import dumps, loads
+
+from pollers.spec import PollSpec
+from pollers.store import Record
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+POLL = "pollers.poll"
+#: Header that tells a published held task from a poll that was sent as a plain message.
+HELD_HEADER = "pollers_held"
+
+#: Options of ``apply_async`` that Celery needs when the held task is published. The others are
+#: about when and how the message travels, which the store answers.
+KEPT = (
+    *("link", "link_error", "chain", "chord", "group_id", "group_index", "root_id", "parent_id"),
+    *("reply_to", "shadow", "headers", "priority", "exchange", "routing_key", "ignore_result"),
+    *("compression", "replaced_task_nesting", "stamped_headers"),
+)
+
+
+def pack(options: dict[str, Any], poll_id: str) -> str:
+    """Return the options worth keeping as JSON text; empty when there are none.
+
+    Raises:
+        kombu.exceptions.EncodeError: An option cannot be written as JSON.
+
+    """
+    stamps = {name: options[name] for name in options.get("stamped_headers") or ()}
+    kept = {name: options[name] for name in KEPT if options.get(name)} | stamps
+    if kept.get("root_id") == poll_id:
+        del kept["root_id"]
+    return dumps(kept) if kept else ""
+
+
+def publish(app: Celery, poll_id: str, record: Record) -> None:
+    """Publish the held task of an ended poll; running it delivers the outcome.
+
+    Raises:
+        kombu.exceptions.OperationalError: The broker cannot be reached.
+
+    """
+    options: dict[str, Any] = loads(record.held) if record.held else {}
+    ignore_result = options.pop("ignore_result", False)
+    headers = {**options.pop("headers", {}), HELD_HEADER: True, "ignore_result": ignore_result}
+    shown = PollSpec.from_json(record.spec).shown()
+    url = shown.pop("url", "")
+    if record.queue:
+        options["queue"] = record.queue
+    app.send_task(
+        POLL,
+        args=(url,),
+        kwargs=shown,
+        task_id=poll_id,
+        root_id=options.pop("root_id", poll_id),
+        retries=record.attempt,
+        headers=headers,
+        # The header above says what the application wants. Here it keeps the result backend from
+        # subscribing this worker to the outcome, which only the application waits for.
+        ignore_result=True,
+        add_to_parent=False,
+        **options,
+    )
+
+
+def seconds_until(moment: datetime | str | None, now: datetime) -> float | None:
+    """Return the seconds until a moment (``eta``, ``expires``), None for None.
+
+    Celery passes such options as aware datetimes or ISO 8601 text; naive ones are in ``now``'s zone.
+    """
+    if moment is None:
+        return None
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=now.tzinfo)
+    return (moment - now).total_seconds()

@@ -1,0 +1,61 @@
+"""What a finished poll gives its caller: the value, or the error that tells why there is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
+from pollers.redaction import redact_url
+from pollers.spec import PollSpec
+from pollers.store import Record
+
+_ERRORS: dict[str, type[PollEnded]] = {
+    error.__name__: error for error in (PollFailed, PollRejected, PollTimeout, PollCancelled)
+}
+
+
+def value_text(value: Any) -> str:
+    """Return the outcome of a poll that succeeded, as it is stored."""
+    return json.dumps({"value": value}, separators=(",", ":"))
+
+
+def error_text(error: str, reason: str) -> str:
+    """Return the outcome of a poll that failed, as it is stored; ``error`` names a `PollEnded`."""
+    return json.dumps({"error": error, "reason": reason}, separators=(",", ":"))
+
+
+def result_of(record: Record) -> Any:
+    """Return the value of an ended poll.
+
+    Raises:
+        PollFailed: It failed; or `PollRejected`, `PollTimeout`, `PollCancelled` as it ended.
+
+    """
+    if record.state == "succeeded":
+        if record.outcome:
+            return json.loads(record.outcome)["value"]
+        # It succeeded by its deadline (`on_deadline`): the value is that of its last answer.
+        return record.progress_values().get("value")
+    raise error_of(record)
+
+
+def error_of(record: Record) -> PollEnded:
+    """Return the error of a poll that ended without success."""
+    spec = PollSpec.from_json(record.spec)
+    if record.state == "timed_out":
+        error, reason = "PollTimeout", "the deadline passed"
+    elif record.state == "cancelled":
+        error, reason = "PollCancelled", "it was cancelled"
+    else:
+        outcome = json.loads(record.outcome) if record.outcome else {}
+        error, reason = outcome.get("error", "PollFailed"), outcome.get("reason", "no reason is known")
+    last = record.last_answer()
+    return _ERRORS.get(error, PollFailed).build(
+        reason,
+        url=redact_url(spec.url),
+        status=last[0] if last else None,
+        excerpt=last[1] if last else None,
+        attempts=record.attempt,
+        elapsed=max(0, record.ended_ms - record.created_ms) / 1000,
+    )

@@ -1,0 +1,62 @@
+"""What people may see of a poll: secrets in URLs, headers and bodies are replaced by ``***``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+MASK = "***"
+
+#: Names whose values are secret, as parts of words: ``access_token``, ``X-Api-Key``, ``sig``.
+_SECRET = re.compile(
+    r"token|secret|passw|passphrase|api[-_]?key|access[-_]?key|private[-_]?key|signature|credential"
+    r"|authoriz|cookie|session|jwt|assertion|(^|[-_.])(auth|sig|key|code|pwd|pin|otp)($|[-_.])|^x-amz-s",
+    re.IGNORECASE,
+)
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a parameter, header or field of this name looks secret."""
+    return bool(_SECRET.search(name))
+
+
+def redact_url(url: str) -> str:
+    """Return a URL without its user information and without the values of secret query parameters."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")
+    except ValueError:
+        return MASK
+    netloc = f"{MASK}@{host[2]}" if host[1] else parts.netloc
+    query = parts.query
+    if query and any(is_secret(name) for name, _ in parse_qsl(query, keep_blank_values=True)):
+        query = "&".join(
+            f"{quote(name)}={MASK if is_secret(name) else quote(value)}"
+            for name, value in parse_qsl(query, keep_blank_values=True)
+        )
+    return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))
+
+
+def redact_value(value: Any) -> Any:
+    """Return JSON-like data with the values of secret names replaced, at any depth."""
+    if isinstance(value, Mapping):
+        return {
+            name: MASK if is_secret(str(name)) else redact_value(inner) for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact_value(inner) for inner in value]
+    return value
+
+
+def redact_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a poll's parameters as people may see them."""
+    shown = dict(params)
+    if "url" in shown:
+        shown["url"] = redact_url(str(shown["url"]))
+    for name in ("headers", "params", "json", "data"):
+        if name in shown:
+            value = shown[name]
+            shown[name] = MASK if isinstance(value, str) and name == "data" else redact_value(value)
+    return shown

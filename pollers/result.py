@@ -1,0 +1,131 @@
+"""`PollResult`: the `AsyncResult` of a poll, which can also be watched, nudged and cancelled."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any
+
+from celery.result import AsyncResult
+
+from pollers.errors import UnknownPoll
+from pollers.redaction import redact_url
+from pollers.runtime import runtime_of
+from pollers.spec import PollSpec
+from pollers.store import Found, Store
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LastAnswer:
+    """The answer of a poll's last settled attempt."""
+
+    #: HTTP status; None when no response came.
+    status: int | None
+    #: The beginning of the body on one line, or what went wrong.
+    excerpt: str
+    #: Seconds from the start of the request to its end.
+    elapsed: float
+    #: When the attempt was settled.
+    at: datetime
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PollStatus:
+    """Where a poll stands."""
+
+    id: str
+    #: ``waiting``, ``running``, ``succeeded``, ``failed``, ``timed_out`` or ``cancelled``.
+    state: str
+    #: The polled URL without secrets.
+    url: str
+    #: Attempts begun so far.
+    attempts: int
+    last_answer: LastAnswer | None
+    #: When the next attempt is due; None when none will be.
+    next_due: datetime | None
+    deadline: datetime
+    #: When the poll was admitted.
+    created: datetime
+    #: When it reached its terminal state; None before.
+    ended: datetime | None
+    #: The poll's parameters as people see them, without secrets.
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, poll_id: str, found: Found) -> PollStatus:
+        """Return the status of a poll that `Store.find` found."""
+        record, last = found.record, found.record.last_answer()
+        shown = PollSpec.from_json(record.spec).shown()
+        waits = record.state == "waiting" and found.due_ms is not None
+        return cls(
+            id=poll_id,
+            state=record.state,
+            url=redact_url(str(shown.get("url", ""))),
+            attempts=record.attempt,
+            last_answer=last
+            and LastAnswer(
+                status=last[0], excerpt=last[1], elapsed=last[2] / 1000, at=_moment(last[3])
+            ),
+            next_due=_moment(found.due_ms) if waits and found.due_ms else None,
+            deadline=_moment(record.deadline_ms),
+            created=_moment(record.created_ms),
+            ended=_moment(record.ended_ms) if record.ended_ms else None,
+            parameters=shown,
+        )
+
+
+class PollResult(AsyncResult):
+    """The result of a poll. Everything an `AsyncResult` can, and `status`, `cancel` and `nudge`."""
+
+    def status(self) -> PollStatus:  # type: ignore[override]  # the stock one is an alias of `state`
+        """Return where the poll stands.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        found = self._store.find(self.id)
+        if found is None:
+            raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
+        return PollStatus.of(self.id, found)
+
+    def cancel(self) -> bool:
+        """Cancel the poll: it never runs again, and whoever waits gets `PollCancelled`.
+
+        Returns whether the poll is cancelled now; False when it had ended before.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        state = self._store.cancel(self.id)
+        self._must_be_known(state)
+        return state == "cancelled"
+
+    def nudge(self) -> bool:
+        """Make the next attempt due now; False when none waits, as one runs or the poll has ended.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        state = self._store.nudge(self.id)
+        self._must_be_known(state)
+        return state == "waiting"
+
+    def revoke(self, *args: Any, **kwargs: Any) -> None:
+        """Cancel the poll, as `cancel` does; a task that is no poll (any more) is revoked by Celery."""
+        if self._store.cancel(self.id) == "unknown":
+            super().revoke(*args, **kwargs)
+
+    @property
+    def _store(self) -> Store:
+        return runtime_of(self.app).store
+
+    def _must_be_known(self, state: str) -> None:
+        if state == "unknown":
+            raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,66 @@
+"""What one process keeps for each Celery application: its settings, its store, its transport."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from pollers.settings import Settings
+from pollers.store import Store
+from pollers.transport import Transport
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+class Runtime:
+    """Settings, store and transport of an application; each made when it is first needed."""
+
+    def __init__(self, app: Celery) -> None:
+        self.settings = Settings.read(app.conf, os.environ)
+        #: Whether monitors want events. A worker process that has an event dispatcher of Celery's
+        #: asks that one, as monitors can switch it; a prefork child has only the configuration.
+        self.events_enabled: Callable[[], bool] = lambda: bool(app.conf.worker_send_task_events)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store; connects when it is used."""
+        return Store.connect(self.settings)
+
+    @cached_property
+    def transport(self) -> Transport:
+        """The HTTP side."""
+        return Transport(max_body=self.settings.max_body, user_agent=self.settings.user_agent)
+
+
+_runtimes: WeakKeyDictionary[Celery, Runtime] = WeakKeyDictionary()
+_pid = os.getpid()
+_lock = threading.Lock()
+
+
+def runtime_of(app: Celery) -> Runtime:
+    """Return the runtime of an application in this process.
+
+    Raises:
+        InvalidSetting: A ``pollers_*`` setting cannot be used.
+
+    """
+    global _pid
+    runtime = _runtimes.get(app)
+    if runtime is not None and _pid == os.getpid():
+        return runtime
+    with _lock:
+        if _pid != os.getpid():
+            # A fork: sockets of the parent must not be used by the child.
+            _runtimes.clear()
+            _pid = os.getpid()
+        return _runtimes.setdefault(app, Runtime(app))
+
+
+def forget_runtimes() -> None:
+    """Forget every application's runtime, so that changed settings are read again."""
+    _runtimes.clear()

@@ -1,0 +1,102 @@
+"""The settings of pollers, read once from Celery's configuration and the environment.
+
+Every setting is a Celery setting with the prefix ``pollers_`` and an environment variable with the
+prefix ``POLLERS_``; the environment wins, so that a deployment can override a file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pollers.durations import parse_duration
+from pollers.errors import PollError
+
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+
+
+class InvalidSetting(PollError, ValueError):
+    """A ``pollers_*`` setting or ``POLLERS_*`` variable has a value that cannot be used."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a process needs to know to submit, dispatch and attempt polls."""
+
+    #: URL of the Redis or Valkey that keeps the polls: ``redis://``, ``rediss://`` or ``unix://``.
+    #: It becomes Celery's broker and result backend too, unless those are set; when it is not set
+    #: itself, it is the Redis that they name, or the one on this machine.
+    redis_url: str = DEFAULT_REDIS_URL
+    #: First part of every key, inside the hash tag: ``{pollers}:schedule``.
+    prefix: str = "pollers"
+    #: Most polls that one ``pollers.attempt`` task carries; 1 means strictly one attempt per task.
+    pack_size: int = 50
+    #: Most attempts in flight at once in one worker process.
+    concurrency: int = 200
+    #: Packs that may wait unbegun in a queue, for each worker that consumes it. A longer backlog
+    #: stays in the schedule, where it can still grow into larger packs.
+    backlog: int = 3
+    #: Seconds a dispatched pack, or a published outcome, has to be taken up before it is sent again.
+    lease: float = 15.0
+    #: Shortest interval in seconds that a poll may ask for.
+    min_interval: float = 0.5
+    #: Largest body of an answer in bytes, after decompression.
+    max_body: int = 1_048_576
+    #: ``User-Agent`` of every request; empty means ``pollers/<version>``.
+    user_agent: str = ""
+    #: Share of attempts, 0 to 1, that send an event to monitors such as Flower. The first attempt
+    #: and the end of a poll are always sent, unless this is 0.
+    attempt_events: float = 1.0
+
+    @classmethod
+    def read(cls, conf: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+        """Read the settings from a Celery configuration and an environment.
+
+        Raises:
+            InvalidSetting: A value does not have the form the setting needs; the message names it.
+
+        """
+        values: dict[str, Any] = {"redis_url": _celerys_redis(conf)}
+        for field in dataclasses.fields(cls):
+            source, raw = f"pollers_{field.name}", conf.get(f"pollers_{field.name}")
+            variable = f"POLLERS_{field.name.upper()}"
+            if environ.get(variable):
+                source, raw = variable, environ[variable]
+            if raw is not None:
+                values[field.name] = _convert(source, str(field.type), raw)
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise `InvalidSetting` when a value is outside its range."""
+        for name in ("pack_size", "concurrency", "backlog", "max_body"):
+            if getattr(self, name) < 1:
+                raise InvalidSetting(f"pollers_{name} must be 1 or more.")
+        for name in ("lease", "min_interval"):
+            if getattr(self, name) <= 0:
+                raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
+        if not 0 <= self.attempt_events <= 1:
+            raise InvalidSetting("pollers_attempt_events must be a share between 0 and 1.")
+        if not self.prefix or set(self.prefix) & set("{}* "):
+            raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
+
+
+def _celerys_redis(conf: Mapping[str, Any]) -> str:
+    """Return the Redis that Celery uses as broker or result backend, if it does."""
+    for name in ("broker_url", "result_backend"):
+        if str(conf.get(name) or "").startswith(("redis", "unix")):
+            return str(conf[name])
+    return DEFAULT_REDIS_URL
+
+
+def _convert(source: str, kind: str, raw: object) -> object:
+    try:
+        if kind == "int":
+            return int(str(raw))
+        if kind == "float":
+            return parse_duration(raw)  # type: ignore[arg-type]  # it refuses what it cannot read
+        return str(raw)
+    except (TypeError, ValueError) as error:
+        raise InvalidSetting(f"{source} is {raw!r}: {error}") from error

@@ -1,0 +1,139 @@
+"""`PollSpec`: the validated description of one poll."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pollers import validation
+from pollers.cadence import Cadence, Fixed, parse_cadence
+from pollers.errors import InvalidPoll
+from pollers.redaction import redact_params
+from pollers.validation import Match
+
+__all__ = ["Match", "PollSpec"]
+
+DEFAULT_EVERY = 5.0
+DEFAULT_TIMEOUT = 600.0
+DEFAULT_REQUEST_TIMEOUT = 10.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class PollSpec:
+    """One poll. Build it with `parse`; the values of its fields are plain JSON, checked."""
+
+    #: The http or https URL to ask.
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: Query parameters, added to those of the URL.
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    #: Body to send as JSON.
+    json: Any = None
+    #: Body to send as it is (text), or as a form (mapping).
+    data: Any = None
+    #: Condition of success: JMESPath text, a status, statuses, or the mapping of a `Match`.
+    until: Any = None
+    #: Condition of failure, in the same forms.
+    fail_when: Any = None
+    #: JMESPath of the value to return; None for the whole body.
+    returns: str | None = None
+    #: Answers that mean "not yet" before any condition is asked: statuses, or mappings of a `Match`.
+    #: None means 202 and 304, where no condition holds.
+    pending_on: Any = None
+    #: The cadence as plain JSON; see `cadence`.
+    every: Any = DEFAULT_EVERY
+    #: Seconds from submission to the deadline; None when `deadline` says it.
+    timeout: float | None = DEFAULT_TIMEOUT
+    #: The deadline in epoch seconds; None when `timeout` says it.
+    deadline: float | None = None
+    #: What the deadline brings: ``fail``, or ``succeed`` with the last answer.
+    on_deadline: str = "fail"
+    #: Attempts after which a poll that is still pending fails; None for no limit.
+    max_attempts: int | None = None
+    #: Consecutive transient errors after which the poll fails; None for no limit.
+    max_errors: int | None = None
+    #: Seconds that one request may take, from connecting to the last byte.
+    request_timeout: float = DEFAULT_REQUEST_TIMEOUT
+
+    @classmethod
+    def parse(
+        cls, url: object = None, /, *, min_interval: float = 0.5, now: float | None = None, **params: Any
+    ) -> Self:
+        """Check the parameters of a poll and return its spec.
+
+        ``url`` is an address, or a mapping of parameters that holds one (the result of a chain's
+        task before). ``min_interval`` is the shortest cadence in seconds. With ``now``, the caller's
+        clock in epoch seconds, a deadline that has passed is refused.
+
+        Raises:
+            InvalidPoll: Parameters are wrong; the error names all of them.
+
+        """
+        merged, problems = validation.merge(url, params)
+        values, more = validation.check(merged, complete=True, min_interval=min_interval, now=now)
+        if problems or more:
+            raise InvalidPoll.of(problems | more)
+        return cls(**values)
+
+    @classmethod
+    def check_partial(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Check the parameters of a call that is not complete yet, as of a step in a chain.
+
+        Returns them as plain JSON, so that they can travel in a signature.
+
+        Raises:
+            InvalidPoll: Parameters are wrong; the error names all of them.
+
+        """
+        values, problems = validation.check(params, complete=False, min_interval=0.0, now=None)
+        if problems:
+            raise InvalidPoll.of(problems)
+        return values
+
+    def to_json(self) -> str:
+        """Return the spec as compact JSON, without the fields that have their default."""
+        return json.dumps(self._given(), separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the spec that `to_json` wrote; it was checked then, and fields of later versions
+        are left out.
+
+        Raises:
+            ValueError: The text is not a spec.
+
+        """
+        values = json.loads(text)
+        if not isinstance(values, dict) or "url" not in values:
+            raise ValueError(f"not the spec of a poll: {text[:100]!r}")
+        if not values.keys() <= _DEFAULTS.keys():
+            values = {name: value for name, value in values.items() if name in _DEFAULTS}
+        return cls(**values)
+
+    @property
+    def cadence(self) -> Cadence:
+        """The cadence that `every` describes."""
+        return Fixed(self.every) if isinstance(self.every, float) else parse_cadence(self.every)
+
+    def shown(self) -> dict[str, Any]:
+        """Return the given parameters as people may see them, without secrets."""
+        return redact_params(self._given())
+
+    def _given(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in _DEFAULTS}
+        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+
+
+_DEFAULTS: dict[str, Any] = {
+    field.name: (
+        field.default_factory()
+        if field.default_factory is not dataclasses.MISSING
+        else None
+        if field.default is dataclasses.MISSING
+        else field.default
+    )
+    for field in dataclasses.fields(PollSpec)
+}

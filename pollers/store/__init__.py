@@ -1,0 +1,22 @@
+"""The only part that speaks to Redis: the schedule, the records, and the scripts that change them."""
+
+from pollers.store.keys import Keys
+from pollers.store.overview import Overview, overview
+from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
+from pollers.store.store import Begun, Claim, Dispatch, Found, Pack, Settlement, Store
+
+__all__ = [
+    "LIVE_STATES",
+    "TERMINAL_STATES",
+    "Begun",
+    "Claim",
+    "Dispatch",
+    "Found",
+    "Keys",
+    "Overview",
+    "Pack",
+    "Record",
+    "Settlement",
+    "Store",
+    "overview",
+]

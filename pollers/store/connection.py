@@ -1,0 +1,84 @@
+"""The connection to Redis or Valkey, and what its errors mean to a user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from pollers.errors import StoreUnavailable
+from pollers.redaction import redact_url
+
+#: Seconds without an answer after which Redis counts as unreachable. Scripts answer in milliseconds.
+SOCKET_TIMEOUT = 5.0
+#: Seconds of idleness after which a pooled connection is tested before it is used.
+HEALTH_CHECK_INTERVAL = 15
+
+
+def connect(url: str) -> redis.Redis:
+    """Return a client for a ``redis://``, ``rediss://`` or ``unix://`` URL; nothing is sent yet."""
+    return redis.Redis.from_url(
+        _redis_py_url(url),
+        socket_timeout=SOCKET_TIMEOUT,
+        socket_connect_timeout=SOCKET_TIMEOUT,
+        health_check_interval=HEALTH_CHECK_INTERVAL,
+        # Once and at once: for a pooled connection that the server has closed in the meantime.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+    )
+
+
+@contextmanager
+def translated_errors(client: redis.Redis) -> Iterator[None]:
+    """Turn the client's errors into `StoreUnavailable`, with a sentence a user can act on.
+
+    Raises:
+        StoreUnavailable: Redis cannot be reached, or does not take writes.
+
+    """
+    try:
+        yield
+    except redis.exceptions.ReadOnlyError as error:
+        raise StoreUnavailable(
+            f"Redis at {_place(client)} is a read-only replica; point POLLERS_REDIS_URL at the primary."
+        ) from error
+    except redis.exceptions.AuthenticationError as error:
+        raise StoreUnavailable(f"Redis at {_place(client)} refuses the login: {error}.") from error
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise StoreUnavailable(f"Redis at {_place(client)} cannot be reached: {error}") from error
+    except redis.exceptions.ResponseError as error:
+        if not _refuses_writes(str(error)):
+            raise
+        raise StoreUnavailable(f"Redis at {_place(client)} takes no writes: {error}") from error
+
+
+def _refuses_writes(message: str) -> bool:
+    # Inside a script these arrive as plain errors whose text quotes the code.
+    return any(code in message for code in ("OOM ", "READONLY", "MISCONF", "LOADING", "NOREPLICAS"))
+
+
+def _place(client: redis.Redis) -> str:
+    options = client.connection_pool.connection_kwargs
+    if "path" in options:
+        return str(options["path"])
+    return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+
+
+def _redis_py_url(url: str) -> str:
+    """Return the URL in redis-py's form: Celery writes ``unix`` and ``ssl_cert_reqs`` differently."""
+    parts = urlsplit(url)
+    scheme = {"redis+socket": "unix", "socket": "unix"}.get(parts.scheme, parts.scheme)
+    if scheme not in {"redis", "rediss", "unix"}:
+        raise StoreUnavailable(
+            f"{redact_url(url)} is not a Redis URL; it should begin with redis://, rediss:// or unix://."
+        )
+    query = []
+    for name, value in parse_qsl(parts.query):
+        if name == "ssl_cert_reqs":
+            query.append((name, value.lower().removeprefix("cert_")))
+        else:
+            query.append(("db" if name == "virtual_host" else name, value))
+    return urlunsplit((scheme, parts.netloc, parts.path, urlencode(query), ""))

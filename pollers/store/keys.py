@@ -1,0 +1,45 @@
+"""The keys in Redis: every one is built here, with its type, content, size and life."""
+
+from __future__ import annotations
+
+
+class Keys:
+    """The keys of one installation; all share one hash tag, so they live in one cluster slot."""
+
+    def __init__(self, prefix: str) -> None:
+        tag = "{" + prefix + "}:"
+        #: HASH, poll id -> record (see `pollers.store.record`). Every poll whose outcome is not
+        #: delivered yet; about 100 bytes and the spec each. No expiry: live state is never evicted.
+        self.polls = tag + "polls"
+        #: ZSET, poll id -> the moment in ms when somebody must look at it again: the due time of a
+        #: waiting poll, the end of the lease of a dispatched or running one, the deadline of a
+        #: parked one. Holds every live poll; about 140 bytes each.
+        self.schedule = tag + "schedule"
+        #: ZSET, poll id -> the moment in ms from which its held task may be published (again).
+        #: Polls with an outcome that is not delivered yet.
+        self.releases = tag + "releases"
+        #: HASH, counter -> number, since the store was created. About 60 small fields.
+        self.stats = tag + "stats"
+        #: SET, names of the queues that polls have asked for. A few.
+        self.queues = tag + "queues"
+        self._tag = tag
+
+    def ended(self, poll_id: str) -> str:
+        """STRING, the record of a delivered poll without its value. Expires with `result_expires`."""
+        return f"{self._tag}ended:{poll_id}"
+
+    def queued(self, queue: str) -> str:
+        """ZSET, pack id -> end of its lease in ms. Packs that are sent but not begun; bounded."""
+        return f"{self._tag}queued:{queue}"
+
+    def overdue(self, queue: str) -> str:
+        """ZSET, poll id -> due time in ms. Due polls that the queue's workers have no room for."""
+        return f"{self._tag}overdue:{queue}"
+
+    def workers(self, queue: str) -> str:
+        """ZSET, worker name -> its last dispatch in ms. Workers that consume the queue."""
+        return f"{self._tag}workers:{queue}"
+
+    def for_queue(self, queue: str) -> list[str]:
+        """Return the three keys of one queue in the order that ``dispatch.lua`` takes them."""
+        return [self.queued(queue), self.overdue(queue), self.workers(queue)]

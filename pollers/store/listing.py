@@ -1,0 +1,81 @@
+"""What is in the store, read without holding Redis up: polls in batches, workers by count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import cast
+
+from pollers.store.connection import translated_errors
+from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
+from pollers.store.store import WORKER_LIFE_MS, Found, Store
+
+#: Polls to a batch. Redis spends about a millisecond on one, and serves others between two.
+BATCH = 500
+
+
+def polls_in(
+    store: Store,
+    states: Collection[str] = LIVE_STATES | TERMINAL_STATES,
+    *,
+    batch: int = BATCH,
+) -> Iterator[tuple[str, Found]]:
+    """Yield the polls in one of the states, in no order: those whose outcome is not delivered yet.
+
+    A poll that is there from the first batch to the last is yielded once; one that comes or goes
+    meanwhile, once or never. What cannot be read (damaged, or not a record) is left out.
+
+    Raises:
+        StoreUnavailable: Redis cannot be reached.
+
+    """
+    seen: set[str] = set()
+    cursor = 0
+    while True:
+        with translated_errors(store.client):
+            answer = store.client.hscan(store.keys.polls, cursor, count=batch)
+        cursor, packed = cast(tuple[int, dict[bytes, bytes]], answer)
+        records = {}
+        for raw_id, raw in packed.items():
+            poll_id, record = raw_id.decode(), _read(raw)
+            # HSCAN repeats what moves while the hash grows.
+            if record is not None and record.state in states and poll_id not in seen:
+                records[poll_id] = record
+        seen.update(records)
+        yield from _with_due_times(store, records)
+        if cursor == 0:
+            return
+
+
+def count_polls(store: Store) -> int:
+    """Return the number of polls whose outcome is not delivered yet."""
+    with translated_errors(store.client):
+        return store.client.hlen(store.keys.polls)
+
+
+def count_workers(store: Store, queue: str = "") -> int:
+    """Return the number of workers that have dispatched from a queue in the last few seconds."""
+    with translated_errors(store.client):
+        seconds, _ = store.client.time()
+        return store.client.zcount(
+            store.keys.workers(queue), seconds * 1000 - WORKER_LIFE_MS, "+inf"
+        )
+
+
+def _with_due_times(store: Store, records: dict[str, Record]) -> Iterator[tuple[str, Found]]:
+    if not records:
+        return
+    with translated_errors(store.client):
+        pipe = store.client.pipeline(transaction=False)
+        pipe.zmscore(store.keys.schedule, list(records))
+        pipe.time()
+        due_times, (seconds, microseconds) = pipe.execute()
+    now_ms = seconds * 1000 + microseconds // 1000
+    for (poll_id, record), due in zip(records.items(), due_times, strict=True):
+        yield poll_id, Found(record, None if due is None else int(due), now_ms)
+
+
+def _read(packed: bytes) -> Record | None:
+    try:
+        return Record.unpack(packed)
+    except ValueError:
+        return None

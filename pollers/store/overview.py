@@ -1,0 +1,101 @@
+"""How many polls are where, and how punctual attempts are: counts over the whole store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from pollers.store.connection import translated_errors
+from pollers.store.store import Store
+
+_LATENESS = "lateness:"
+#: Buckets of the lateness histogram to a doubling; ``begin.lua`` counts in the same.
+_BUCKETS_PER_DOUBLING = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The polls of an installation at one moment; the totals count since its store was created."""
+
+    #: Live polls whose next attempt is not due yet, or whose attempt runs.
+    waiting: int
+    #: Live polls whose attempt is due but not taken by a worker yet.
+    due: int
+    #: Attempts that have begun and are not settled.
+    running: int
+    #: Ended polls whose outcome is not delivered yet.
+    releasing: int
+    #: Polls admitted in all.
+    admitted: int
+    #: Attempts begun in all.
+    attempts: int
+    succeeded: int
+    failed: int
+    timed_out: int
+    cancelled: int
+    #: Attempts whose worker was lost; their polls went on.
+    crashed: int
+    #: Settlements refused by the fence.
+    refused: int
+    #: Lateness in milliseconds that half of all attempts did not exceed; 0 before the first.
+    lateness_p50: float
+    #: Lateness in milliseconds that 99 in 100 attempts did not exceed; 0 before the first.
+    lateness_p99: float
+
+
+def overview(store: Store) -> Overview:
+    """Return the counts of a store, in one round trip.
+
+    Raises:
+        StoreUnavailable: Redis cannot be reached.
+
+    """
+    keys = store.keys
+    queues = ["", *store.known_queues()]
+    with translated_errors(store.client):
+        seconds, _ = store.client.time()
+        pipe = store.client.pipeline(transaction=False)
+        pipe.zcard(keys.schedule).zcount(keys.schedule, "-inf", seconds * 1000)
+        pipe.zcard(keys.releases).hgetall(keys.stats)
+        for queue in queues:
+            pipe.zcard(keys.overdue(queue))
+        live, due, releasing, raw, *overdue = pipe.execute()
+    stats = {name.decode(): int(number) for name, number in raw.items()}
+    due += sum(overdue)
+    begun, crashed = stats.get("begun", 0), stats.get("crashed", 0)
+    over = stats.get("settled", 0) + stats.get("abandoned", 0) + crashed
+    return Overview(
+        waiting=max(0, live - due),
+        due=due,
+        running=max(0, begun - over),
+        releasing=releasing,
+        admitted=stats.get("admitted", 0),
+        attempts=begun,
+        succeeded=stats.get("succeeded", 0),
+        failed=stats.get("failed", 0),
+        timed_out=stats.get("timed_out", 0),
+        cancelled=stats.get("cancelled", 0),
+        crashed=crashed,
+        refused=stats.get("settle_refused", 0),
+        lateness_p50=lateness_quantile(stats, 0.50),
+        lateness_p99=lateness_quantile(stats, 0.99),
+    )
+
+
+def lateness_quantile(stats: Mapping[str, int], share: float) -> float:
+    """Return the lateness in ms that a share of attempts did not exceed, to about 20 percent.
+
+    Within the bucket that holds the quantile, attempts are taken to be evenly spread.
+    """
+    buckets = sorted(
+        (int(name.removeprefix(_LATENESS)), count)
+        for name, count in stats.items()
+        if name.startswith(_LATENESS)
+    )
+    wanted = share * sum(count for _, count in buckets)
+    for bucket, count in buckets:
+        if wanted <= count:
+            low, high = (2 ** (edge / _BUCKETS_PER_DOUBLING) - 1 for edge in (bucket, bucket + 1))
+            return low + (high - low) * wanted / count
+        wanted -= count
+    return 0.0

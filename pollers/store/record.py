@@ -1,0 +1,83 @@
+"""The record of a poll: one MessagePack array, the same in Python and in the scripts.
+
+One packed string per poll keeps a waiting poll near 400 bytes; a Redis hash per poll would cost
+twice that, as its spec is too long for the compact encoding. ``scripts/record.lua`` names the same
+positions, and a test holds the two together. The JSON inside is text that the scripts never parse.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import msgpack
+
+#: Version of the layout. A reader takes its own version and older ones, and leaves newer ones alone.
+VERSION = 1
+
+LIVE_STATES = frozenset({"waiting", "running"})
+TERMINAL_STATES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
+
+
+class Record(NamedTuple):
+    """One poll as it is stored. Moments are milliseconds of Redis' own clock."""
+
+    #: Layout version of this record.
+    version: int
+    #: ``waiting``, ``running``, ``succeeded``, ``failed``, ``timed_out`` or ``cancelled``.
+    state: str
+    #: Number of the last attempt that began; the fencing token. 0 before the first.
+    attempt: int
+    #: When the poll was admitted.
+    created_ms: int
+    #: When it ends at the latest.
+    deadline_ms: int
+    #: Longest time one attempt may take.
+    span_ms: int
+    #: The terminal state a poll gets when its deadline passes: ``timed_out`` or ``succeeded``.
+    lapse: str
+    #: Queue that the application asked for; empty for Celery's own routing.
+    queue: str
+    #: The spec as JSON text (`pollers.spec.PollSpec.to_json`).
+    spec: str
+    #: Options of the held task as JSON text; empty when there are none.
+    held: str
+    #: What one attempt leaves for the next, as JSON text; empty before the first.
+    progress: str = ""
+    #: The last answer as JSON text: [status, excerpt, milliseconds, moment]; empty before the first.
+    answer: str = ""
+    #: The outcome of a succeeded or failed poll as JSON text; empty before.
+    outcome: str = ""
+    #: When the poll became terminal; 0 before.
+    ended_ms: int = 0
+    #: Until when a running held task has claimed the outcome; 0 when none has.
+    claimed_ms: int = 0
+    #: How many attempts were begun and never settled.
+    crashes: int = 0
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Record:
+        """Read a packed record; fields that a later version appended are ignored.
+
+        Raises:
+            ValueError: The bytes are not a record.
+
+        """
+        try:
+            fields = msgpack.unpackb(packed)
+            return cls(*fields[: len(cls._fields)])
+        except (TypeError, ValueError, msgpack.UnpackException) as error:
+            raise ValueError(f"not a poll record: {packed[:60]!r}") from error
+
+    @property
+    def ended(self) -> bool:
+        """Whether the poll has reached a terminal state."""
+        return self.state in TERMINAL_STATES
+
+    def last_answer(self) -> tuple[int | None, str, int, int] | None:
+        """Return (status, excerpt, milliseconds, moment in ms) of the last answer, if there is one."""
+        return tuple(json.loads(self.answer)) if self.answer else None
+
+    def progress_values(self) -> dict[str, Any]:
+        """Return what the last attempt left for the next."""
+        return json.loads(self.progress) if self.progress else {}

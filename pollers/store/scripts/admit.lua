@@ -1,0 +1,44 @@
+-- Accepts a poll: its record and its place in the schedule, or neither.
+--
+-- Input:
+--   KEYS[1] -> polls
+--   KEYS[2] -> schedule
+--   KEYS[3] -> stats
+--   KEYS[4] -> queues
+--   KEYS[5] -> ended:<id>
+--   ARGV[1] -> id of the poll
+--   ARGV[2] -> queue, empty for Celery's own routing
+--   ARGV[3] -> spec as JSON text
+--   ARGV[4] -> options of the held task as JSON text, or empty
+--   ARGV[5] -> longest time of one attempt in ms
+--   ARGV[6] -> terminal state when the deadline passes
+--   ARGV[7] -> ms from now until the first attempt is due
+--   ARGV[8] -> ms from now until the deadline; -1 when the next argument says it
+--   ARGV[9] -> deadline in ms since the epoch; used when the one before is -1
+--
+-- Output: {1, now, deadline} when admitted, {0, now, 0} when a poll of this id is known already,
+--   {-1, now, deadline} when the deadline has passed by Redis' clock; moments in ms.
+--
+-- Cost: O(log n) for n live polls.
+
+local polls, schedule, stats, queues, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local id, queue, spec, held = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local span, lapse = tonumber(ARGV[5]), ARGV[6]
+local delay, timeout, deadline = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+
+local now = clock_ms()
+if redis.call('HEXISTS', polls, id) == 1 or redis.call('EXISTS', ended) == 1 then
+  return { 0, now, 0 }
+end
+if timeout >= 0 then deadline = now + timeout end
+if deadline <= now then
+  return { -1, now, deadline }
+end
+
+write_record(polls, id, {
+  KNOWN_VERSION, 'waiting', 0, now, deadline, span, lapse, queue, spec, held, '', '', '', 0, 0, 0,
+})
+redis.call('ZADD', schedule, math.min(now + delay, deadline), id)
+redis.call('HINCRBY', stats, 'admitted', 1)
+if queue ~= '' then redis.call('SADD', queues, queue) end
+return { 1, now, deadline }

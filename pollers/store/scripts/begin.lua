@@ -1,0 +1,49 @@
+-- Begins the attempts of a pack: the fence in front of them.
+--
+-- An attempt begins when its poll waits for exactly this attempt and the deadline has not passed;
+-- so of several copies of a message one counts, and a stale one none. The lease is renewed to
+-- cover the attempt itself.
+--
+-- Input:
+--   KEYS[1] -> polls
+--   KEYS[2] -> schedule
+--   KEYS[3] -> stats
+--   KEYS[4] -> queued:<queue>
+--   ARGV[1] -> id of the pack
+--   ARGV[2] -> ms that an attempt may take beyond its span before its lease runs out
+--   ARGV[3] -> ms that a running attempt may settle after the deadline
+--   ARGV[4 + 3i], ARGV[5 + 3i], ARGV[6 + 3i] -> id, attempt and due time in ms of poll i (from 0)
+--
+-- Output: {now, id, record, id, record, ...}: the moment in ms, and the polls that began.
+--
+-- Cost: O(m log n) for the m polls of a pack, at most pollers_pack_size.
+
+local polls, schedule, stats, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local pack_id, margin, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local now = clock_ms()
+local begun, lateness, refused = { now }, {}, 0
+
+redis.call('ZREM', queued, pack_id)
+for i = 4, #ARGV, 3 do
+  local id, attempt, due = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local record = read_record(polls, id)
+  if record and record[STATE] == 'waiting' and record[ATTEMPT] == attempt - 1 and now < record[DEADLINE] then
+    record[STATE], record[ATTEMPT] = 'running', attempt
+    begun[#begun + 1] = id
+    begun[#begun + 1] = write_record(polls, id, record)
+    redis.call('ZADD', schedule, math.min(now + record[SPAN] + margin, record[DEADLINE] + grace), id)
+    -- Histogram of lateness with four buckets to a doubling: bucket b holds 2^(b/4) - 1 ms and more.
+    local bucket = math.floor(4 * math.log(math.max(0, now - due) + 1) / math.log(2))
+    lateness[bucket] = (lateness[bucket] or 0) + 1
+  else
+    refused = refused + 1
+  end
+end
+
+if #begun > 1 then redis.call('HINCRBY', stats, 'begun', (#begun - 1) / 2) end
+if refused > 0 then redis.call('HINCRBY', stats, 'begin_refused', refused) end
+for bucket, count in pairs(lateness) do
+  redis.call('HINCRBY', stats, 'lateness:' .. bucket, count)
+end
+return begun

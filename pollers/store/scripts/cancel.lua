@@ -1,0 +1,31 @@
+-- Cancels a poll: it never runs again, a running attempt is refused, its held task is due now.
+--
+-- Input:
+--   KEYS[1] -> polls
+--   KEYS[2] -> schedule
+--   KEYS[3] -> releases
+--   KEYS[4] -> stats
+--   KEYS[5] -> ended:<id>
+--   ARGV[1] -> id of the poll
+--
+-- Output: `cancelled`; the terminal state it had reached before; or `unknown`.
+--
+-- Cost: O(log n) for n live polls.
+
+local polls, schedule, releases, stats, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local id = ARGV[1]
+
+local record = read_record(polls, id)
+if not record then
+  local packed = redis.call('GET', ended)
+  return packed and cmsgpack.unpack(packed)[STATE] or 'unknown'
+end
+if ENDED_STATES[record[STATE]] then return record[STATE] end
+if record[STATE] == 'running' then redis.call('HINCRBY', stats, 'abandoned', 1) end
+local now = clock_ms()
+record[STATE], record[ENDED] = 'cancelled', now
+write_record(polls, id, record)
+redis.call('ZREM', schedule, id)
+redis.call('ZADD', releases, now, id)
+redis.call('HINCRBY', stats, 'cancelled', 1)
+return 'cancelled'

@@ -1,0 +1,31 @@
+-- Prelude of every script: the clock, and the record of a poll (see pollers/store/record.py).
+
+local VERSION, STATE, ATTEMPT, CREATED, DEADLINE, SPAN, LAPSE, QUEUE, SPEC, HELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+local PROGRESS, ANSWER, OUTCOME, ENDED, CLAIMED, CRASHES = 11, 12, 13, 14, 15, 16
+
+local KNOWN_VERSION = 1
+local ENDED_STATES = { succeeded = true, failed = true, timed_out = true, cancelled = true }
+
+local function clock_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The record of a poll; nil when there is none, or when it is unreadable or of a newer version.
+local function read_record(polls, id)
+  local packed = redis.call('HGET', polls, id)
+  if not packed then return nil end
+  local ok, record = pcall(cmsgpack.unpack, packed)
+  if not ok or type(record) ~= 'table' or type(record[VERSION]) ~= 'number' or record[VERSION] > KNOWN_VERSION
+    or type(record[CRASHES]) ~= 'number' then
+    return nil
+  end
+  return record
+end
+
+-- Stores the record and returns it packed.
+local function write_record(polls, id, record)
+  local packed = cmsgpack.pack(record)
+  redis.call('HSET', polls, id, packed)
+  return packed
+end

@@ -1,0 +1,31 @@
+-- Takes polls whose outcome waits to be delivered, for the caller to publish their held tasks.
+--
+-- They stay in releases, leased, until a held task has delivered the outcome: a lost message or a
+-- dead publisher only means that the held task is published again.
+--
+-- Input:
+--   KEYS[1] -> polls
+--   KEYS[2] -> releases
+--   ARGV[1] -> lease in ms: when to publish again if nothing was delivered by then
+--   ARGV[2] -> most polls to take in one call
+--
+-- Output: {id, record, id, record, ...}
+--
+-- Cost: O(m log n) for m polls taken, at most ARGV[2].
+
+local polls, releases = KEYS[1], KEYS[2]
+local lease, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local now = clock_ms()
+local released = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', releases, '-inf', now, 'LIMIT', 0, most)) do
+  local packed = redis.call('HGET', polls, id)
+  if packed then
+    released[#released + 1] = id
+    released[#released + 1] = packed
+    redis.call('ZADD', releases, now + lease, id)
+  else
+    redis.call('ZREM', releases, id)
+  end
+end
+return released

@@ -1,0 +1,279 @@
+"""The store: every state change of a poll is one method here, and one script in Redis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+import msgpack
+import redis
+import tenacity
+from redis.commands.core import Script
+
+from pollers.errors import StoreUnavailable
+from pollers.settings import Settings
+from pollers.store import scripts
+from pollers.store.connection import connect, translated_errors
+from pollers.store.keys import Keys
+from pollers.store.record import Record
+
+#: A running attempt may settle so long after its deadline, in ms: its request ends with the deadline,
+#: and the answer still has to travel. Together with a dispatcher's tick it stays under one second.
+GRACE_MS = 400
+#: What an attempt may take beyond its span, in ms, before its lease runs out: waiting for a thread
+#: in its worker, and settling.
+MARGIN_MS = 5_000
+#: A worker that has not dispatched for so long, in ms, counts as gone.
+WORKER_LIFE_MS = 5_000
+#: Polls that one `dispatch` takes at most, so that a call stays around two milliseconds.
+DISPATCH_LIMIT = 500
+#: Polls that one `release` takes at most: publishing one costs about a millisecond.
+RELEASE_LIMIT = 20
+
+
+class Admission(NamedTuple):
+    """What came of an admission."""
+
+    #: False when a poll of this id is known already.
+    new: bool
+    #: False when the deadline has passed by Redis' clock; then nothing was stored.
+    in_time: bool
+
+
+class Pack(NamedTuple):
+    """Polls that one ``pollers.attempt`` task carries."""
+
+    id: str
+    #: Queue to send it to; empty for Celery's own routing.
+    queue: str
+    #: Flat, as the message carries it: id, attempt, due time in ms, id, ...
+    polls: list[str | int]
+
+
+class Dispatch(NamedTuple):
+    """What one call of `Store.dispatch` found."""
+
+    #: Seconds until the next poll is due; None when none waits.
+    next_due_in: float | None
+    #: Polls whose outcome is not delivered yet.
+    releasing: int
+    #: Queues of due polls that the call did not name.
+    unknown_queues: list[str]
+    packs: list[Pack]
+
+
+class Begun(NamedTuple):
+    """The attempts of a pack that may run."""
+
+    #: Redis' clock when they began, in ms.
+    now_ms: int
+    polls: list[tuple[str, Record]]
+
+
+class Settlement(NamedTuple):
+    """What an attempt came to, in the order that ``settle.lua`` reads."""
+
+    poll_id: str
+    attempt: int
+    #: ``waiting``, ``succeeded`` or ``failed``.
+    state: str
+    #: Next due time in ms of Redis' clock; 0 when the poll ended.
+    due_ms: int
+    progress: str
+    answer: str
+    outcome: str
+
+
+class Claim(NamedTuple):
+    """A held task's claim on an outcome."""
+
+    #: ``claimed``, ``live``, ``busy``, ``delivered`` or ``unknown``.
+    verdict: str
+    #: The record, when claimed.
+    record: Record | None
+
+
+class Found(NamedTuple):
+    """A poll as `Store.find` sees it."""
+
+    record: Record
+    #: When somebody looks at it again, in ms; None when it has ended.
+    due_ms: int | None
+    #: Redis' clock in ms.
+    now_ms: int
+
+
+class Store:
+    """Polls in Redis. Safe to share between threads.
+
+    Every method raises `StoreUnavailable` when Redis cannot be reached or takes no writes; those
+    that an application or a settled attempt depends on try again for a few seconds first.
+    """
+
+    def __init__(self, client: redis.Redis, settings: Settings) -> None:
+        self.client = client
+        self.keys = Keys(settings.prefix)
+        self._settings = settings
+        self._scripts: dict[str, Script] = {
+            name: client.register_script(scripts.load(name)) for name in scripts.NAMES
+        }
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Return the store at ``settings.redis_url``; the first call connects."""
+        return cls(connect(settings.redis_url), settings)
+
+    def admit(
+        self,
+        poll_id: str,
+        *,
+        spec: str,
+        held: str = "",
+        queue: str = "",
+        span: float,
+        lapse: str = "timed_out",
+        delay: float = 0.0,
+        timeout: float | None = None,
+        deadline: float | None = None,
+    ) -> Admission:
+        """Accept a poll; ``span``, ``delay`` and ``timeout`` are seconds, ``deadline`` epoch seconds."""
+        keys = self.keys
+        code, _, _ = self._patiently(
+            "admit",
+            [keys.polls, keys.schedule, keys.stats, keys.queues, keys.ended(poll_id)],
+            [
+                *(poll_id, queue, spec, held, _ms(span), lapse, _ms(delay)),
+                *(-1 if timeout is None else _ms(timeout), _ms(deadline or 0)),
+            ],
+        )
+        return Admission(new=code == 1, in_time=code >= 0)
+
+    def dispatch(self, worker: str, call_id: str, queues: Mapping[str, bool]) -> Dispatch:
+        """Take due polls; ``queues`` maps each known queue to whether the worker consumes it."""
+        settings, keys = self._settings, self.keys
+        now, next_due, releasing, unknown, packs = self._run(
+            "dispatch",
+            [
+                *(keys.polls, keys.schedule, keys.releases, keys.stats),
+                *(key for queue in queues for key in keys.for_queue(queue)),
+            ],
+            [
+                *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
+                *(settings.pack_size, settings.backlog, call_id),
+                *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
+            ],
+        )
+        return Dispatch(
+            next_due_in=None if next_due < 0 else max(0, next_due - now) / 1000,
+            releasing=releasing,
+            unknown_queues=[queue.decode() for queue in unknown],
+            packs=[
+                Pack(
+                    pack_id.decode(),
+                    queue.decode(),
+                    [part.decode() if isinstance(part, bytes) else part for part in polls],
+                )
+                for pack_id, queue, polls in packs
+            ],
+        )
+
+    def begin(self, pack: Pack) -> Begun:
+        """Begin the attempts of a pack; those that are stale, ended or too late are left out."""
+        keys = self.keys
+        now, *begun = self._run(
+            "begin",
+            [keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue)],
+            [pack.id, MARGIN_MS, GRACE_MS, *pack.polls],
+        )
+        return Begun(now, _records(begun))
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
+        """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""
+        keys = self.keys
+        results = self._patiently(
+            "settle",
+            [keys.polls, keys.schedule, keys.releases, keys.stats],
+            [_ms(self._settings.lease), *(msgpack.packb(settlement) for settlement in settlements)],
+        )
+        return [
+            Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results
+        ]
+
+    def release(self) -> list[tuple[str, Record]]:
+        """Take polls whose held task should be published now."""
+        keys = self.keys
+        arguments = [_ms(self._settings.lease), RELEASE_LIMIT]
+        return _records(self._run("release", [keys.polls, keys.releases], arguments))
+
+    def claim(self, poll_id: str) -> Claim:
+        """Claim the outcome of a poll, to deliver it."""
+        keys = self.keys
+        verdict, *record = self._patiently(
+            "claim",
+            [keys.polls, keys.releases, keys.ended(poll_id)],
+            [poll_id, _ms(self._settings.lease)],
+        )
+        return Claim(verdict.decode(), Record.unpack(record[0]) if record else None)
+
+    def deliver(self, poll_id: str, life: float) -> bool:
+        """Note that an outcome was delivered; its record is kept for ``life`` seconds more."""
+        keys = self.keys
+        key_list = [keys.polls, keys.releases, keys.ended(poll_id)]
+        return bool(self._patiently("deliver", key_list, [poll_id, _ms(life)]))
+
+    def cancel(self, poll_id: str) -> str:
+        """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
+        keys = self.keys
+        key_list = [keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)]
+        return str(self._patiently("cancel", key_list, [poll_id]).decode())
+
+    def nudge(self, poll_id: str) -> str:
+        """Make a waiting poll due now; return its state, or ``unknown``."""
+        keys = self.keys
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        return str(self._patiently("nudge", key_list, [poll_id]).decode())
+
+    def find(self, poll_id: str) -> Found | None:
+        """Return a poll, live or ended, or None when it is not known (any more)."""
+        with translated_errors(self.client):
+            pipe = self.client.pipeline(transaction=False)
+            pipe.hget(self.keys.polls, poll_id).get(self.keys.ended(poll_id))
+            pipe.zscore(self.keys.schedule, poll_id).time()
+            live, ended, due, (seconds, microseconds) = pipe.execute()
+        if not (live or ended):
+            return None
+        due_ms = None if due is None else int(due)
+        return Found(Record.unpack(live or ended), due_ms, seconds * 1000 + microseconds // 1000)
+
+    def known_queues(self) -> list[str]:
+        """Return the names of all queues that polls have asked for."""
+        with translated_errors(self.client):
+            return sorted(name.decode() for name in self.client.smembers(self.keys.queues))
+
+    def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        with translated_errors(self.client):
+            return self._scripts[name](keys=keys, args=args)
+
+    def _patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        """Run a script that may safely run twice, again over a short outage."""
+        return _patience(self._run, name, keys, args)
+
+
+_patience = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(StoreUnavailable),
+    wait=tenacity.wait_random_exponential(multiplier=0.05, max=1),
+    stop=tenacity.stop_after_attempt(4),
+    sleep=lambda seconds: time.sleep(seconds),  # looked up late, so that gevent can replace it
+    reraise=True,
+)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _records(flat: Iterable[bytes]) -> list[tuple[str, Record]]:
+    """Pair up ``id, record, id, record, ...``, leaving out what cannot be read."""
+    pairs = iter(flat)
+    return [(poll_id.decode(), Record.unpack(packed)) for poll_id, packed in zip(pairs, pairs, strict=True)]

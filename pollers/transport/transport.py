@@ -1,0 +1,225 @@
+"""`Transport`: sends requests and returns answers, and never lets the network raise."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import time
+from importlib.metadata import PackageNotFoundError, version
+
+import requests
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_environ_proxies
+
+from pollers.answer import Answer, AnswerError
+from pollers.redaction import is_secret, redact_url
+from pollers.transport.connections import WatchedAdapter, current
+from pollers.transport.request import Request
+from pollers.transport.watchdog import Guard, Watchdog
+
+#: Origins whose connections are kept, and idle connections kept for each.
+POOLED_ORIGINS = 256
+POOLED_CONNECTIONS = 64
+#: Redirects followed for one answer.
+MAX_REDIRECTS = 10
+_CHUNK = 65_536
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, section 9.2.2
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class _Failed(Exception):
+    """The request came to an end without a response; args are the error and its sentence."""
+
+
+class Transport:
+    """The HTTP side of one process. Safe to share between threads; keeps connections for all."""
+
+    def __init__(self, *, max_body: int = 1_048_576, user_agent: str = "") -> None:
+        self._max_body = max_body
+        self._user_agent = user_agent or _own_name()
+        self._adapter = WatchedAdapter(POOLED_ORIGINS, POOLED_CONNECTIONS, max_retries=0)
+        self._watchdog = Watchdog()
+        # The rules of redirects and proxies; nothing is sent through it.
+        self._rules = requests.Session()
+        self._rules.trust_env = False
+        # Read once: asking the environment costs more than a fast request.
+        self._proxied = bool(get_environ_proxies("http://pollers.invalid/")) or any(
+            name.lower().endswith("_proxy") and value for name, value in os.environ.items()
+        )
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        self._verify: bool | str = bundle or True
+
+    def fetch(self, request: Request, *, timeout: float) -> Answer:
+        """Send a request and return the answer, following redirects, within ``timeout`` seconds."""
+        started = time.monotonic()
+        guard = self._watchdog.guard(timeout)
+        current.guard = guard
+        url, status, headers, body = request.url, None, CaseInsensitiveDict(), b""
+        error, text = None, ""
+        try:
+            response = self._follow(request.prepared, guard)
+            url, status = response.url or url, response.status_code
+            headers = CaseInsensitiveDict(response.headers)
+            body = self._read(response, guard)
+            if guard.expired:
+                raise _Failed(AnswerError.TIMEOUT, "")
+        except Exception as trouble:
+            error, text = _explain(trouble, guard)
+        finally:
+            current.guard = None
+            guard.done()
+        elapsed = time.monotonic() - started
+        if error is AnswerError.TIMEOUT:
+            text = f"no complete answer in {timeout:.1f} s"
+        return Answer(
+            url=url,
+            status=status if error is None else None,
+            headers=headers,
+            body=body,
+            elapsed=elapsed,
+            error=error,
+            error_text=text,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._adapter.close()
+
+    def _follow(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
+        if prepared.headers.get("User-Agent", "").startswith("python-requests/"):
+            prepared.headers["User-Agent"] = self._user_agent
+        response = self._send(prepared, guard)
+        for _ in range(MAX_REDIRECTS):
+            if response.status_code not in _REDIRECTS or "location" not in response.headers:
+                return response
+            prepared = self._redirected(prepared, response)
+            response.close()
+            response = self._send(prepared, guard)
+        response.close()
+        raise _Failed(AnswerError.REDIRECT, f"more than {MAX_REDIRECTS} redirects")
+
+    def _send(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
+        """Send once; and again on a new connection when a kept one had been closed meanwhile."""
+        try:
+            return self._send_once(prepared, guard)
+        except requests.ConnectionError as error:
+            stale = guard.reused and not guard.expired and _cut_off(error)
+            if not stale or prepared.method not in _IDEMPOTENT:
+                raise
+            return self._send_once(prepared, guard)
+
+    def _send_once(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
+        remaining = guard.remaining
+        if remaining <= 0:
+            raise _Failed(AnswerError.TIMEOUT, "")
+        guard.reused = False
+        return self._adapter.send(
+            prepared,
+            stream=True,
+            timeout=(remaining, remaining),
+            verify=self._verify,
+            proxies=get_environ_proxies(prepared.url or "") if self._proxied else None,
+        )
+
+    def _redirected(
+        self, prepared: requests.PreparedRequest, response: requests.Response
+    ) -> requests.PreparedRequest:
+        """Return the request that a redirect asks for (RFC 9110, section 15.4)."""
+        following = prepared.copy()
+        target = self._rules.get_redirect_target(response) or ""
+        url = requests.compat.urljoin(response.url, requests.utils.requote_uri(target))
+        if requests.compat.urlparse(url).scheme not in {"http", "https"}:
+            raise _Failed(AnswerError.REDIRECT, f"a redirect to {redact_url(url)}, which is not http")
+        following.prepare_url(url, None)
+        self._rules.rebuild_method(following, response)
+        if following.method != prepared.method:
+            following.body = None
+            for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):
+                following.headers.pop(name, None)
+        if self._rules.should_strip_auth(response.request.url, following.url):
+            for name in [name for name in following.headers if is_secret(name)]:
+                del following.headers[name]
+        return following
+
+    def _read(self, response: requests.Response, guard: Guard) -> bytes:
+        """Read the body, decompressed, up to the limit."""
+        raw, chunks, size = response.raw, [], 0
+        while chunk := raw.read(_CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > self._max_body:
+                raw.close()
+                raise _Failed(AnswerError.BODY_TOO_LARGE, f"the body is larger than {self._max_body} bytes")
+            if guard.expired:
+                raise _Failed(AnswerError.TIMEOUT, "")
+            chunks.append(chunk)
+        raw.release_conn()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _own_name() -> str:
+    try:
+        return f"pollers/{version('pollers')}"
+    except PackageNotFoundError:
+        return "pollers"
+
+
+def _explain(trouble: Exception, guard: Guard) -> tuple[AnswerError, str]:
+    """Return what went wrong, by kind and in a sentence."""
+    if isinstance(trouble, _Failed):
+        return trouble.args[0], trouble.args[1]
+    causes = list(_causes(trouble))
+    if guard.expired or any(isinstance(cause, _TIMEOUTS) for cause in causes):
+        return AnswerError.TIMEOUT, ""
+    for cause in causes:
+        for kinds, error, sentence in _KINDS:
+            if isinstance(cause, kinds):
+                return error, sentence.format(_short(causes[-1]))
+    return AnswerError.MALFORMED, f"the request failed: {_short(trouble)}"
+
+
+_TIMEOUTS = (
+    requests.Timeout,
+    urllib3.exceptions.TimeoutError,
+    TimeoutError,
+)
+
+#: Kinds of exceptions, the innermost cause first; the first that fits says what happened.
+_KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, str]] = [
+    ((urllib3.exceptions.NameResolutionError, socket.gaierror), AnswerError.DNS, "the host name is unknown: {}"),
+    ((urllib3.exceptions.SSLError, requests.exceptions.SSLError), AnswerError.TLS, "TLS failed: {}"),
+    (http.client.RemoteDisconnected, AnswerError.CONNECTION, "the connection was closed without an answer"),
+    (ConnectionError, AnswerError.CONNECTION, "no connection: {}"),
+    (urllib3.exceptions.NewConnectionError, AnswerError.CONNECTION, "no connection: {}"),
+    (urllib3.exceptions.DecodeError, AnswerError.MALFORMED, "the body cannot be decompressed: {}"),
+    (urllib3.exceptions.IncompleteRead, AnswerError.CONNECTION, "the connection broke in the body: {}"),
+    (http.client.HTTPException, AnswerError.MALFORMED, "the answer is not HTTP: {}"),
+    ((requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader), AnswerError.REFUSED, "it cannot be requested: {}"),
+    (urllib3.exceptions.HTTPError, AnswerError.CONNECTION, "no answer: {}"),
+    (requests.RequestException, AnswerError.CONNECTION, "no answer: {}"),
+]
+
+
+def _causes(trouble: BaseException) -> list[BaseException]:
+    """Return an exception and those it wraps, the innermost first."""
+    found: list[BaseException] = []
+    pending: list[object] = [trouble]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            pending += [*one.args, getattr(one, "reason", None), one.__cause__]
+    return found[::-1]
+
+
+def _cut_off(error: Exception) -> bool:
+    """Return whether the connection ended before any byte of a response."""
+    return any(
+        isinstance(cause, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+        for cause in _causes(error)
+    )
+
+
+def _short(trouble: BaseException) -> str:
+    return " ".join(str(trouble).split())[:160] or type(trouble).__name__

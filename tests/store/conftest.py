@@ -1,0 +1,95 @@
+"""A store on a real Valkey, and short words for what happens to polls in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+
+from pollers.settings import Settings
+from pollers.store import Pack, Record, Settlement, Store
+from tests.waiting import wait_until
+
+SPEC = '{"url":"http://127.0.0.1/"}'
+WORKER = "w1"
+
+
+class World:
+    """A store and its one worker; each method is a step in a poll's life."""
+
+    def __init__(self, redis_url: str, **settings: object) -> None:
+        self.settings = Settings(redis_url=redis_url, **settings)  # type: ignore[arg-type]
+        self.store = Store.connect(self.settings)
+        self._calls = count()
+
+    def admit(self, poll_id: str = "p", *, timeout: float = 60.0, **options: object) -> str:
+        """Admit a poll that is due now."""
+        options = {"spec": SPEC, "span": 10.0, "timeout": timeout, **options}
+        self.store.admit(poll_id, **options)  # type: ignore[arg-type]
+        return poll_id
+
+    def dispatch(self, queues: tuple[str, ...] = ("",), consumed: bool = True) -> list[Pack]:
+        """Dispatch once; return the packs."""
+        named = dict.fromkeys(queues, consumed)
+        return self.store.dispatch(WORKER, f"c{next(self._calls)}", named).packs
+
+    def begin(self, poll_id: str = "p") -> tuple[Pack, Record]:
+        """Dispatch and begin one poll."""
+        pack = next(pack for pack in self.dispatch() if poll_id in pack.polls)
+        return pack, dict(self.store.begin(pack).polls)[poll_id]
+
+    def settle(self, poll_id: str = "p", attempt: int = 1, **settlement: object) -> Record | bool:
+        """Settle an attempt; waiting again in 60 s unless told otherwise."""
+        now = self.store.client.time()[0] * 1000
+        values = {"state": "waiting", "due_ms": now + 60_000, "progress": "", "answer": "", "outcome": ""}
+        one = Settlement(poll_id=poll_id, attempt=attempt, **(values | settlement))  # type: ignore[arg-type]
+        return self.store.settle([one])[0]
+
+    def record(self, poll_id: str = "p") -> Record:
+        """Return the record of a poll."""
+        found = self.store.find(poll_id)
+        assert found is not None
+        return found.record
+
+    def due_in(self, poll_id: str = "p") -> float:
+        """Return in how many seconds somebody looks at the poll again."""
+        found = self.store.find(poll_id)
+        assert found is not None
+        assert found.due_ms is not None
+        return (found.due_ms - found.now_ms) / 1000
+
+    def scheduled(self, poll_id: str = "p") -> bool:
+        """Return whether the poll is in the schedule."""
+        return self.store.client.zscore(self.store.keys.schedule, poll_id) is not None
+
+    def releasing(self, poll_id: str = "p") -> bool:
+        """Return whether the poll's outcome waits to be delivered."""
+        return self.store.client.zscore(self.store.keys.releases, poll_id) is not None
+
+    def let_expire(self, poll_id: str = "p") -> None:
+        """Dispatch until the poll has ended by its deadline."""
+
+        def ended() -> bool:
+            self.dispatch()
+            return self.record(poll_id).ended
+
+        wait_until(ended, 5)
+
+
+@pytest.fixture
+def world(redis_url: str) -> Iterator[World]:
+    """Return a world with an ordinary lease."""
+    yield World(redis_url)
+
+
+@pytest.fixture
+def hasty(redis_url: str) -> Iterator[World]:
+    """Return a world whose leases end after 50 ms."""
+    yield World(redis_url, lease=0.05)
+
+
+@pytest.fixture
+def make_world(redis_url: str) -> Callable[..., World]:
+    """Return a maker of worlds with settings of their own, on one Valkey."""
+    return lambda **settings: World(redis_url, **settings)

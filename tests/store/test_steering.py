@@ -1,0 +1,65 @@
+"""Cancel and nudge."""
+
+from tests.store.conftest import World
+
+
+def test_a_cancelled_poll_never_runs_again(world: World) -> None:
+    """It leaves the schedule, and a message under way begins nothing."""
+    world.admit("p")
+    (pack,) = world.dispatch()
+    assert world.store.cancel("p") == "cancelled"
+    assert world.store.begin(pack).polls == []
+    assert world.dispatch() == []
+    assert world.releasing("p")
+
+
+def test_cancelling_twice_is_the_same_as_once(world: World) -> None:
+    """And the moment it ended stays."""
+    world.admit("p")
+    world.store.cancel("p")
+    before = world.record("p")
+    assert world.store.cancel("p") == "cancelled"
+    assert world.record("p") == before
+
+
+def test_a_poll_that_has_ended_cannot_be_cancelled(world: World) -> None:
+    """Its terminal state is never left, before and after its delivery."""
+    world.admit("p")
+    world.begin("p")
+    world.settle("p", state="failed", outcome="{}")
+    assert world.store.cancel("p") == "failed"
+    world.store.deliver("p", 60)
+    assert world.store.cancel("p") == "failed"
+
+
+def test_a_nudged_poll_is_due_now(world: World) -> None:
+    """Whatever its cadence says."""
+    world.admit("p", delay=30.0)
+    assert world.store.nudge("p") == "waiting"
+    assert world.due_in("p") <= 0
+    assert len(world.dispatch()) == 1
+
+
+def test_a_nudge_does_not_move_an_overdue_poll_back(world: World) -> None:
+    """It keeps its place among the others that are due."""
+    world.admit("p")
+    before = world.store.client.zscore(world.store.keys.schedule, "p")
+    world.store.nudge("p")
+    assert world.store.client.zscore(world.store.keys.schedule, "p") == before
+
+
+def test_a_running_or_ended_poll_cannot_be_nudged(world: World) -> None:
+    """Its state is told instead."""
+    world.admit("p")
+    world.begin("p")
+    assert world.store.nudge("p") == "running"
+    world.settle("p", state="failed", outcome="{}")
+    assert world.store.nudge("p") == "failed"
+    assert not world.scheduled("p")
+
+
+def test_nobody_knows_a_stranger(world: World) -> None:
+    """An unknown id is told as such."""
+    assert world.store.cancel("stranger") == "unknown"
+    assert world.store.nudge("stranger") == "unknown"
+    assert world.store.find("stranger") is None

@@ -1,0 +1,56 @@
+"""The Celery application that the system tests' workers run: pollers' own, and a few tasks around polls.
+
+Its tasks write what they got to Redis, so that a test can observe them from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import redis
+from celery import Task
+
+from pollers import app
+
+SEEN = "tests:seen:"
+
+
+def _note(name: str, value: Any) -> None:
+    client = redis.Redis.from_url(os.environ["POLLERS_REDIS_URL"])
+    client.rpush(SEEN + name, json.dumps(value))
+    client.close()
+
+
+@app.task(name="tests.echo")
+def echo(value: Any) -> Any:
+    """Return what it gets."""
+    return value
+
+
+@app.task(name="tests.note")
+def note(value: Any, name: str) -> Any:
+    """Note what it gets under a name, and return it."""
+    _note(name, value)
+    return value
+
+
+@app.task(name="tests.note_error", bind=True)
+def note_error(self: Task, request: Any, error: Any, traceback: Any, name: str = "") -> None:
+    """Note the error that an errback hears of."""
+    _note(name, [request.id, type(error).__name__, str(error)])
+
+
+@app.task(name="tests.total")
+def total(values: list[Any]) -> Any:
+    """Return the sum of a chord's values."""
+    return sum(values)
+
+
+@app.task(name="tests.submit", bind=True)
+def submit(self: Task, url: str, **parameters: Any) -> str:
+    """Submit a poll from inside a task; return its id."""
+    from pollers import poll
+
+    return str(poll.delay(url, **parameters).id)
