@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from celery import Celery
 from celery.local import Proxy
 
 from pollers.app import app, current_app, setup
@@ -19,11 +20,27 @@ from pollers.errors import (
 )
 from pollers.held import POLL
 from pollers.result import LastAnswer, PollResult, PollStatus
+from pollers.runtime import runtime_of
 from pollers.spec import Match
+from pollers.store import Overview
+from pollers.store import overview as _overview
 from pollers.task import PollTask
 
 #: The poll as a Celery task of the application that was set up last.
 poll = cast(PollTask, Proxy(lambda: current_app().tasks[POLL]))
+
+
+def overview(application: Celery | None = None) -> Overview:
+    """Return how many polls are where, and how punctual attempts are.
+
+    Counts the polls of an application, by default of the one that was set up last.
+
+    Raises:
+        StoreUnavailable: Redis cannot be reached.
+
+    """
+    return _overview(runtime_of(application or current_app()).store)
+
 
 __all__ = [
     "Exponential",
@@ -31,6 +48,7 @@ __all__ = [
     "LastAnswer",
     "Linear",
     "Match",
+    "Overview",
     "PollCancelled",
     "PollEnded",
     "PollError",
@@ -42,6 +60,7 @@ __all__ = [
     "StoreUnavailable",
     "UnknownPoll",
     "app",
+    "overview",
     "poll",
     "setup",
 ]

@@ -64,9 +64,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
 def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float) -> Settlement:
     record, now = attempt.record, attempt.clock()
     progress = record.progress_values()
-    decision = decide(
-        spec, answer, attempt=record.attempt, errors=progress.get("errors", 0), now=now
-    )
+    decision = decide(spec, answer, attempt=record.attempt, errors=progress.get("errors", 0), now=now)
     due_ms, kept = 0, ""
     if decision.state == "pending":
         due = next_due(

@@ -125,10 +125,17 @@ class Exponential:
         """The shortest wait in seconds."""
         return float(self.min)  # type: ignore[arg-type]
 
+    @property
+    def longest(self) -> float:
+        """The longest wait in seconds."""
+        return float(self.max)  # type: ignore[arg-type]
+
     def strategy(self) -> wait_base:
         """Return the wait strategy."""
         return wait_exponential(
-            multiplier=self.min, max=self.max, exp_base=self.factor  # type: ignore[arg-type]
+            multiplier=self.shortest,
+            max=self.longest,
+            exp_base=self.factor,
         )
 
 
@@ -218,10 +225,10 @@ def _delay(
     min_interval: float,
     rng: random.Random,
 ) -> float:
-    if cadence.jitter == "decorrelated":
+    if isinstance(cadence, Exponential) and cadence.jitter == "decorrelated":
         low = float(cadence.shortest)
         high = max(low, 3 * (previous_delay if previous_delay is not None else low))
-        return min(rng.uniform(low, high), float(cadence.max))  # type: ignore[union-attr, arg-type]
+        return min(rng.uniform(low, high), cadence.longest)
     base = _strategy(cadence)(_state(attempt))
     if cadence.jitter == "full":
         return rng.uniform(min(min_interval, base), base)
@@ -249,4 +256,3 @@ def _parse_fields(cadence: object, *names: str) -> None:
             object.__setattr__(cadence, name, parse_duration(getattr(cadence, name)))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-

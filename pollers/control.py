@@ -21,9 +21,7 @@ _revoke_tasks = Panel.data["revoke"]
 
 
 @control_command(variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
-def revoke(
-    state: Any, task_id: Any, terminate: bool = False, signal: Any = None, **kwargs: Any
-) -> Any:
+def revoke(state: Any, task_id: Any, terminate: bool = False, signal: Any = None, **kwargs: Any) -> Any:
     """Revoke task by task id (or list of ids); a poll is cancelled.
 
     Keyword Arguments:
@@ -31,7 +29,8 @@ def revoke(
         signal (str): Name of signal to use for terminate (e.g., ``KILL``).
     """
     store = runtime_of(state.app).store
-    others, polls = [], []
+    others: list[str] = []
+    polls: list[str] = []
     for one in maybe_list(task_id) or []:
         try:
             known = store.cancel(one) != "unknown"

@@ -14,7 +14,7 @@ from typing import Any
 from celery import bootsteps
 from celery.utils import uuid
 
-from pollers import control, held
+from pollers import held
 from pollers.errors import StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack

@@ -106,7 +106,8 @@ class PollEnded(PollError):
     @property
     def excerpt(self) -> str | None:
         """The beginning of the last answer's body, or what went wrong with the last attempt."""
-        return self._detail("excerpt")
+        excerpt = self._detail("excerpt")
+        return None if excerpt is None else str(excerpt)
 
     @property
     def attempts(self) -> int:

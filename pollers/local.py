@@ -71,9 +71,7 @@ class _Run:
         self._on_attempt, self._wait = on_attempt, wait
         self._min_interval, self._clock, self._rng = min_interval, clock, rng
         self._started = clock()
-        self._deadline = (
-            spec.deadline if spec.deadline is not None else self._started + (spec.timeout or 0.0)
-        )
+        self._deadline = spec.deadline if spec.deadline is not None else self._started + (spec.timeout or 0.0)
         self._attempt = 0
         self._last: Answer | None = None
 

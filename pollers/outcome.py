@@ -46,7 +46,7 @@ def error_of(record: Record) -> PollEnded:
     if record.state == "timed_out":
         error, reason = "PollTimeout", "the deadline passed"
     elif record.state == "cancelled":
-        error, reason = "PollCancelled", "it was cancelled"
+        error, reason = "PollCancelled", "on request"
     else:
         outcome = json.loads(record.outcome) if record.outcome else {}
         error, reason = outcome.get("error", "PollFailed"), outcome.get("reason", "no reason is known")

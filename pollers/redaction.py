@@ -42,9 +42,7 @@ def redact_url(url: str) -> str:
 def redact_value(value: Any) -> Any:
     """Return JSON-like data with the values of secret names replaced, at any depth."""
     if isinstance(value, Mapping):
-        return {
-            name: MASK if is_secret(str(name)) else redact_value(inner) for name, inner in value.items()
-        }
+        return {name: MASK if is_secret(str(name)) else redact_value(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [redact_value(inner) for inner in value]
     return value

@@ -63,9 +63,7 @@ class PollStatus:
             url=redact_url(str(shown.get("url", ""))),
             attempts=record.attempt,
             last_answer=last
-            and LastAnswer(
-                status=last[0], excerpt=last[1], elapsed=last[2] / 1000, at=_moment(last[3])
-            ),
+            and LastAnswer(status=last[0], excerpt=last[1], elapsed=last[2] / 1000, at=_moment(last[3])),
             next_due=_moment(found.due_ms) if waits and found.due_ms else None,
             deadline=_moment(record.deadline_ms),
             created=_moment(record.created_ms),
@@ -77,7 +75,7 @@ class PollStatus:
 class PollResult(AsyncResult):
     """The result of a poll. Everything an `AsyncResult` can, and `status`, `cancel` and `nudge`."""
 
-    def status(self) -> PollStatus:  # type: ignore[override]  # the stock one is an alias of `state`
+    def status(self) -> PollStatus:  # the stock one is an alias of `state`
         """Return where the poll stands.
 
         Raises:

@@ -95,12 +95,11 @@ class PollSpec:
 
     def to_json(self) -> str:
         """Return the spec as compact JSON, without the fields that have their default."""
-        return json.dumps(self._given(), separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(self.given(), separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the spec that `to_json` wrote; it was checked then, and fields of later versions
-        are left out.
+        """Return the spec that `to_json` wrote, and checked; fields of later versions are left out.
 
         Raises:
             ValueError: The text is not a spec.
@@ -120,9 +119,10 @@ class PollSpec:
 
     def shown(self) -> dict[str, Any]:
         """Return the given parameters as people may see them, without secrets."""
-        return redact_params(self._given())
+        return redact_params(self.given())
 
-    def _given(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
+        """Return the fields that differ from their default, as plain JSON."""
         values = {name: getattr(self, name) for name in _DEFAULTS}
         return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 

@@ -7,6 +7,8 @@ task; running the held task on a worker gives the outcome to Celery.
 from __future__ import annotations
 
 import logging
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, states
@@ -81,20 +83,19 @@ class PollTask(Task):
         app = self._get_app()
         parent = app.current_worker_task
         canvas_step = "parent_id" in options or (task_id is not None and parent is not None)
-        extra = {"link": link, "link_error": link_error, "shadow": shadow, **options}
+        options |= {"link": link, "link_error": link_error, "shadow": shadow}
+        task_id = task_id or uuid()
         try:
             spec = self._parse(args or (), kwargs or {})
-            if not app.conf.task_always_eager:
-                task_id = task_id or uuid()
-                self._admit(task_id, spec, _with_parents(extra, parent))
+            if app.conf.task_always_eager:
+                return super().apply_async((), spec.given(), task_id=task_id, **options)
+            self._admit(task_id, spec, _with_parents(options, parent))
         except InvalidPoll:
             if not canvas_step:
                 raise
             # A chain's next step: its caller is Celery, which could not tell anyone. Sent as a plain
             # message, it fails on a worker with the same error, and errbacks and chords hear of it.
-            return super().apply_async(args, kwargs, task_id=task_id, producer=producer, **extra)
-        if app.conf.task_always_eager:
-            return super().apply_async(args, kwargs, task_id=task_id, **extra)
+            return super().apply_async(args, kwargs, task_id=task_id, producer=producer, **options)
         result = self.AsyncResult(task_id)
         result.ignored = options.get("ignore_result", False)
         if options.get("add_to_parent", True) and parent is not None:
@@ -115,9 +116,7 @@ class PollTask(Task):
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> PollResult:  # noqa: N802  # Celery's name
         """Return the `PollResult` of a poll by its id."""
-        return PollResult(
-            task_id, backend=self.backend, task_name=self.name, app=self._get_app(), **kwargs
-        )
+        return PollResult(task_id, backend=self.backend, task_name=self.name, app=self._get_app(), **kwargs)
 
     def after_return(
         self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
@@ -173,9 +172,7 @@ class PollTask(Task):
             return outcome.result_of(record)
         # Celery's word for it is REVOKED; told to all that a failure would be told to.
         error: PollCancelled = outcome.error_of(record)  # type: ignore[assignment]
-        self.backend.mark_as_failure(
-            self.request.id, error, request=self.request, state=states.REVOKED
-        )
+        self.backend.mark_as_failure(self.request.id, error, request=self.request, state=states.REVOKED)
         events.send_revoked(self._get_app(), self.request.hostname, self.request.id)
         self._runtime.store.deliver(self.request.id, self._life())
         raise Ignore
@@ -196,37 +193,35 @@ class AttemptTask(Task):
     acks_late = False
     typing = False
 
-    _engine: Engine | None = None
-    _engine_runtime: Runtime | None = None
+    _engine: tuple[Runtime, Engine] | None = None
+    _making = threading.Lock()
 
     def run(self, pack_id: str, queue: str, polls: list[Any]) -> dict[str, int]:
         """Make the attempts of a pack; ``polls`` is flat: id, attempt, due time in ms, id, ..."""
-        return self.engine.run_pack(Pack(pack_id, queue, polls))._asdict()
+        return self._engine_here().run_pack(Pack(pack_id, queue, polls))._asdict()
 
-    @property
-    def engine(self) -> Engine:
-        """The engine of this process."""
-        app = self._get_app()
-        runtime = runtime_of(app)
-        if self._engine is None or self._engine_runtime is not runtime:
-            hostname = self.request.hostname or ""
-            share = runtime.settings.attempt_events
+    def _engine_here(self) -> Engine:
+        """Return the engine of this process; a forked child makes its own."""
+        runtime = runtime_of(self._get_app())
+        with self._making:
+            if self._engine is None or self._engine[0] is not runtime:
+                self._engine = runtime, self._make_engine(runtime, self.request.hostname or "")
+            return self._engine[1]
 
-            def observe(settled: list[Settled]) -> None:
-                if share and runtime.events_enabled():
-                    events.send(app, hostname, settled, share)
+    def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
+        app, share = self._get_app(), runtime.settings.attempt_events
 
-            self._engine_runtime, self._engine = (
-                runtime,
-                Engine(
-                    runtime.store,
-                    runtime.transport,
-                    runtime.settings,
-                    publish=lambda poll_id, record: held.publish(app, poll_id, record),
-                    observe=observe,
-                ),
-            )
-        return self._engine
+        def observe(settled: list[Settled]) -> None:
+            if share and runtime.events_enabled():
+                events.send(app, hostname, settled, share)
+
+        return Engine(
+            runtime.store,
+            runtime.transport,
+            runtime.settings,
+            publish=partial(held.publish, app),
+            observe=observe,
+        )
 
 
 def _with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]:

@@ -220,9 +220,7 @@ def _condition(value: object) -> Any:
 
 def _pending_on(value: object) -> list[Any]:
     listed = value if isinstance(value, list | tuple) else [value]
-    return [
-        _match(one) if isinstance(one, Match | Mapping) else _statuses(one)[0] for one in listed
-    ]
+    return [_match(one) if isinstance(one, Match | Mapping) else _statuses(one)[0] for one in listed]
 
 
 def _every(value: object) -> Any:

@@ -118,10 +118,10 @@ class _Screen:
         self._footer.attempt = line.attempt
         at, number, status, took, decision, excerpt = _cells(line)
         colour = _COLOURS.get(line.state, "")
-        text = Text(no_wrap=True, overflow="ellipsis")
+        text = Text()
         text.append(f"{at}  {number}  ", "dim").append(status, colour).append(f"  {took}  ", "dim")
         text.append(decision, colour).append(f"  {excerpt}")
-        self._console.print(text)
+        self._console.print(text, no_wrap=True, overflow="ellipsis")
 
     def count_down(self, due: float | None) -> None:
         self._footer.due = due

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 
 from celery import Celery
 
-from pollers import app, embedded
+from pollers import app
 from pollers.runtime import runtime_of
 from pollers.store import Store
 
-#: Settings of Celery, and variables, that may name a Redis.
-_SETTINGS = ("pollers_redis_url", "broker_url", "result_backend")
-_VARIABLES = ("POLLERS_REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+#: What Celery is configured by; it counts when it is a Redis.
+_CELERYS = {"broker_url": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_BACKEND"}
 
 
 @contextmanager
@@ -30,12 +29,12 @@ def redis_url() -> Iterator[str]:
     if _names_a_redis():
         yield runtime_of(app).settings.redis_url
         return
+    from pollers import embedded  # not needed where there is a Redis
+
     with embedded.serve() as url:
         os.environ["POLLERS_REDIS_URL"] = url
         # The application read its configuration when it was imported.
-        app.conf.update(
-            {name: url for name in ("broker_url", "result_backend") if not _configured(app, name)}
-        )
+        app.conf.update({setting: url for setting in _CELERYS if not _configured(app, setting)})
         yield url
 
 
@@ -47,9 +46,13 @@ def store() -> Iterator[Store]:
 
 
 def _names_a_redis() -> bool:
-    chosen = [os.environ.get(name, "") for name in _VARIABLES]
-    chosen += [_configured(app, name) for name in _SETTINGS]
-    return any(value.startswith(("redis", "unix", "socket")) for value in chosen)
+    if os.environ.get("POLLERS_REDIS_URL") or _configured(app, "pollers_redis_url"):
+        return True
+    chosen = [
+        os.environ.get(variable) or _configured(app, setting)
+        for setting, variable in _CELERYS.items()
+    ]
+    return any(url.startswith(("redis", "unix", "socket")) for url in chosen)
 
 
 def _configured(application: Celery, name: str) -> str:

@@ -91,7 +91,7 @@ def stage(chance: Chance, *, places: int, logs: Logs) -> Iterator[Stage]:
         os.environ.update(no_proxy=direct, NO_PROXY=direct)
         children = stack.enter_context(Children(logs, stop_within=STOP_TIMEOUT))
         for name in WORKERS:
-            tasks = ("--include", "pollers.demo.tasks", "--loglevel", "INFO")
+            tasks = ("--queues", "celery,tiles", "--include", "pollers.demo.tasks", "--loglevel", "INFO")
             children.start(name, "worker", "--hostname", f"{name}@%h", *tasks)
         port = free_port(FLOWER_PORT)
         flower_url = f"http://127.0.0.1:{port}"

@@ -76,14 +76,14 @@ def _send(method: str, url: str, **options: Any) -> requests.Response:
     return answer
 
 
-@app.task(name="pollers.demo.start_tile")
+@app.task(name="pollers.demo.start_tile", queue="tiles")
 @_patiently
 def start_tile(farm: str, tile: dict[str, Any]) -> str:
     """Order a tile at the farm; returns the URL to poll."""
     return _send("POST", f"{farm}/tiles", json=tile).headers["Location"]
 
 
-@app.task(name="pollers.demo.fetch_tile")
+@app.task(name="pollers.demo.fetch_tile", queue="tiles")
 @_patiently
 def fetch_tile(url: str, *, path: str) -> str:
     """Write the pixels of a completed tile to `path`; returns the path."""
@@ -94,7 +94,7 @@ def fetch_tile(url: str, *, path: str) -> str:
     return path
 
 
-@app.task(name="pollers.demo.stitch")
+@app.task(name="pollers.demo.stitch", queue="tiles")
 def stitch(paths: list[str], *, columns: int, size: int, output: str) -> str:
     """Put the tiles at `paths`, row by row from the top left, into one PNG; returns its path."""
     stride, rows = size * 3, []

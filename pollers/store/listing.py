@@ -56,9 +56,7 @@ def count_workers(store: Store, queue: str = "") -> int:
     """Return the number of workers that have dispatched from a queue in the last few seconds."""
     with translated_errors(store.client):
         seconds, _ = store.client.time()
-        return store.client.zcount(
-            store.keys.workers(queue), seconds * 1000 - WORKER_LIFE_MS, "+inf"
-        )
+        return store.client.zcount(store.keys.workers(queue), seconds * 1000 - WORKER_LIFE_MS, "+inf")
 
 
 def _with_due_times(store: Store, records: dict[str, Record]) -> Iterator[tuple[str, Found]]:

@@ -55,8 +55,10 @@ def overview(store: Store) -> Overview:
     with translated_errors(store.client):
         seconds, _ = store.client.time()
         pipe = store.client.pipeline(transaction=False)
-        pipe.zcard(keys.schedule).zcount(keys.schedule, "-inf", seconds * 1000)
-        pipe.zcard(keys.releases).hgetall(keys.stats)
+        pipe.zcard(keys.schedule)
+        pipe.zcount(keys.schedule, "-inf", seconds * 1000)
+        pipe.zcard(keys.releases)
+        pipe.hgetall(keys.stats)
         for queue in queues:
             pipe.zcard(keys.overdue(queue))
         live, due, releasing, raw, *overdue = pipe.execute()

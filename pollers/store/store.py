@@ -196,9 +196,7 @@ class Store:
             [keys.polls, keys.schedule, keys.releases, keys.stats],
             [_ms(self._settings.lease), *(msgpack.packb(settlement) for settlement in settlements)],
         )
-        return [
-            Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results
-        ]
+        return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
 
     def release(self) -> list[tuple[str, Record]]:
         """Take polls whose held task should be published now."""
@@ -238,8 +236,10 @@ class Store:
         """Return a poll, live or ended, or None when it is not known (any more)."""
         with translated_errors(self.client):
             pipe = self.client.pipeline(transaction=False)
-            pipe.hget(self.keys.polls, poll_id).get(self.keys.ended(poll_id))
-            pipe.zscore(self.keys.schedule, poll_id).time()
+            pipe.hget(self.keys.polls, poll_id)
+            pipe.get(self.keys.ended(poll_id))
+            pipe.zscore(self.keys.schedule, poll_id)
+            pipe.time()
             live, ended, due, (seconds, microseconds) = pipe.execute()
         if not (live or ended):
             return None
@@ -249,7 +249,8 @@ class Store:
     def known_queues(self) -> list[str]:
         """Return the names of all queues that polls have asked for."""
         with translated_errors(self.client):
-            return sorted(name.decode() for name in self.client.smembers(self.keys.queues))
+            names: set[bytes] = self.client.smembers(self.keys.queues)  # type: ignore[assignment]
+        return sorted(name.decode() for name in names)
 
     def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         with translated_errors(self.client):

@@ -56,8 +56,9 @@ class Transport:
         started = time.monotonic()
         guard = self._watchdog.guard(timeout)
         current.guard = guard
-        url, status, headers, body = request.url, None, CaseInsensitiveDict(), b""
-        error, text = None, ""
+        url, body, error, text = request.url, b"", None, ""
+        status: int | None = None
+        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
         try:
             response = self._follow(request.prepared, guard)
             url, status = response.url or url, response.status_code
@@ -187,7 +188,11 @@ _TIMEOUTS = (
 
 #: Kinds of exceptions, the innermost cause first; the first that fits says what happened.
 _KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, str]] = [
-    ((urllib3.exceptions.NameResolutionError, socket.gaierror), AnswerError.DNS, "the host name is unknown: {}"),
+    (
+        (urllib3.exceptions.NameResolutionError, socket.gaierror),
+        AnswerError.DNS,
+        "the host name is unknown: {}",
+    ),
     ((urllib3.exceptions.SSLError, requests.exceptions.SSLError), AnswerError.TLS, "TLS failed: {}"),
     (http.client.RemoteDisconnected, AnswerError.CONNECTION, "the connection was closed without an answer"),
     (ConnectionError, AnswerError.CONNECTION, "no connection: {}"),
@@ -195,7 +200,11 @@ _KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, s
     (urllib3.exceptions.DecodeError, AnswerError.MALFORMED, "the body cannot be decompressed: {}"),
     (urllib3.exceptions.IncompleteRead, AnswerError.CONNECTION, "the connection broke in the body: {}"),
     (http.client.HTTPException, AnswerError.MALFORMED, "the answer is not HTTP: {}"),
-    ((requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader), AnswerError.REFUSED, "it cannot be requested: {}"),
+    (
+        (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader),
+        AnswerError.REFUSED,
+        "it cannot be requested: {}",
+    ),
     (urllib3.exceptions.HTTPError, AnswerError.CONNECTION, "no answer: {}"),
     (requests.RequestException, AnswerError.CONNECTION, "no answer: {}"),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -41,10 +41,14 @@ class World:
 
     def settle(self, poll_id: str = "p", attempt: int = 1, **settlement: object) -> Record | bool:
         """Settle an attempt; waiting again in 60 s unless told otherwise."""
-        now = self.store.client.time()[0] * 1000
-        values = {"state": "waiting", "due_ms": now + 60_000, "progress": "", "answer": "", "outcome": ""}
+        values = {"state": "waiting", "due_ms": self.now_ms() + 60_000, "progress": "", "answer": "", "outcome": ""}
         one = Settlement(poll_id=poll_id, attempt=attempt, **(values | settlement))  # type: ignore[arg-type]
         return self.store.settle([one])[0]
+
+    def now_ms(self) -> int:
+        """Return the clock of Redis in ms."""
+        seconds, microseconds = self.store.client.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
 
     def record(self, poll_id: str = "p") -> Record:
         """Return the record of a poll."""
@@ -78,15 +82,15 @@ class World:
 
 
 @pytest.fixture
-def world(redis_url: str) -> Iterator[World]:
+def world(redis_url: str) -> World:
     """Return a world with an ordinary lease."""
-    yield World(redis_url)
+    return World(redis_url)
 
 
 @pytest.fixture
-def hasty(redis_url: str) -> Iterator[World]:
+def hasty(redis_url: str) -> World:
     """Return a world whose leases end after 50 ms."""
-    yield World(redis_url, lease=0.05)
+    return World(redis_url, lease=0.05)
 
 
 @pytest.fixture

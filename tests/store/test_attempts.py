@@ -38,7 +38,7 @@ def test_a_settled_attempt_is_re_enqueued_with_its_countdown(world: World) -> No
     """The poll waits in the schedule for its next due time."""
     world.admit("p", timeout=600)
     world.begin("p")
-    assert world.settle("p", progress='{"errors":1}', answer="[200,\"x\",1,2]") is True
+    assert world.settle("p", progress='{"errors":1}', answer='[200,"x",1,2]') is True
     assert world.record("p").state == "waiting"
     assert world.record("p").progress == '{"errors":1}'
     assert 58 < world.due_in("p") <= 60

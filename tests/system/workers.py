@@ -83,6 +83,6 @@ class Worker:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None:
-            print(f"--- log of worker {self.name}:\n{self.log()[-8000:]}")
+            sys.stderr.write(f"--- log of worker {self.name}:\n{self.log()[-8000:]}\n")
         self.stop()
         self._log.close()
