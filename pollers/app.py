@@ -12,8 +12,8 @@ from pollers.dispatcher import Dispatcher
 from pollers.settings import Settings
 from pollers.task import AttemptTask, PollTask
 
-#: Defaults of Celery settings, each with the reason that this work gives it. An application of
-#: your own gets them from `setup` unless it has set them itself.
+#: Defaults of Celery settings for pollers' own application, each with the reason that this work gives
+#: it. An application of your own keeps its own; docs/operations.md says which are worth copying.
 DEFAULTS: dict[str, Any] = {
     # JSON only: nothing that is read from Redis can run code.
     "task_serializer": "json",
@@ -44,10 +44,10 @@ DEFAULTS: dict[str, Any] = {
 
 
 def setup(app: Celery) -> Celery:
-    """Add polls to a Celery application: the tasks, the dispatcher in its workers, the defaults.
+    """Add polls to a Celery application: the tasks, and the dispatcher in its workers.
 
-    From then on `poll` submits to this application. Its own settings are kept; broker and result
-    backend default to ``pollers_redis_url``. Returns the application.
+    From then on `poll` submits to this application. Its settings are kept; a broker or result backend
+    that it does not name is the Redis of ``pollers_redis_url``. Returns the application.
 
     Raises:
         InvalidSetting: A ``pollers_*`` setting cannot be used.
@@ -59,8 +59,10 @@ def setup(app: Celery) -> Celery:
     else:
         app.on_after_configure.connect(_configure, weak=False)
     app.steps["consumer"].add(Dispatcher)
-    app.register_task(PollTask())
-    app.register_task(AttemptTask())
+    if app.finalized:
+        _register(app)
+    else:
+        app.on_after_finalize.connect(_register, weak=False)
     _current = app
     return app
 
@@ -70,9 +72,14 @@ def current_app() -> Celery:
     return _current
 
 
+def _register(sender: Celery, **_: Any) -> None:
+    sender.register_task(PollTask())
+    sender.register_task(AttemptTask())
+
+
 def _configure(sender: Celery, source: Any, **_: Any) -> None:
     url = _celery_url(Settings.read(source, os.environ).redis_url)
-    source.add_defaults({**DEFAULTS, "broker_url": url, "result_backend": url})
+    source.add_defaults({"broker_url": url, "result_backend": url, **(DEFAULTS if sender is app else {})})
 
 
 def _celery_url(url: str) -> str:

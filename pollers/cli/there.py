@@ -23,9 +23,7 @@ from pollers.store.listing import count_workers
 LOOK_EVERY = 0.25
 
 
-def submit_there(
-    given: Given, *, poll_id: str | None, wait: bool, as_json: bool, quiet: bool
-) -> int:
+def submit_there(given: Given, *, poll_id: str | None, wait: bool, as_json: bool, quiet: bool) -> int:
     """Submit a poll, wait for it if asked to, and return the exit code."""
     # Checked before a server is started for it.
     spec, parameters = given.parse(min_interval=_settings().min_interval)

@@ -13,15 +13,15 @@ from typing import Any, NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from pollers import PollError, PollResult, UnknownPoll, overview
+from pollers import PollError, PollResult, StoreUnavailable, UnknownPoll, overview
 from pollers.demo.faults import Chance
 from pollers.demo.mandelbrot import View
 from pollers.demo.progress import LOOK_EVERY, Display, Look, Watch
 from pollers.demo.service import Service
 from pollers.demo.stage import Logs, Stage, stage
 from pollers.demo.tasks import picture
+from pollers.embedded import state_directory
 
 #: The farm renders one tile in so many at a time: any picture takes about as long.
 TILES_PER_PLACE = 8
@@ -55,18 +55,18 @@ def main() -> None:
 def run(tiles: int, output: Path, keep: bool, seed: int, limit: float) -> None:
     """Start Valkey, the farm, two workers and Flower; render the picture; stop them."""
     console, view, output = Console(), View.of_tiles(tiles), output.absolute()
-    logs = Logs(Path(tempfile.gettempdir()) / "pollers-demo")
+    logs = Logs(state_directory() / "demo")
     places = max(2, tiles // TILES_PER_PLACE)
     try:
-        console.print("Starting Valkey, the render farm, two workers and Flower ...")
+        click.echo("Starting Valkey, the render farm, two workers and Flower ...")
         with stage(Chance(seed=seed), places=places, logs=logs) as running:
-            console.print(f"Flower listens on {running.flower_url}, logs are in {logs.directory}")
+            click.echo(f"Flower listens on {running.flower_url}\nLogs are in {logs.directory}")
             look = render(running, view, output, limit, console)
-            console.print(summary(look, running, output))
+            click.echo(summary(look, running, output))
             if keep:
-                console.print("All of it stays up until Ctrl-C.")
+                click.echo("All of it stays up until Ctrl-C.")
                 wait(running)
-            console.print("Stopping ...")
+            click.echo("Stopping ...")
     except PollError as error:
         click.echo(f"{logs.tail(error)}\n\nThe demo failed: {error}", err=True)
         sys.exit(1)
@@ -95,29 +95,32 @@ def render(running: Stage, view: View, output: Path, limit: float, console: Cons
         watch = Watch(view, directory, overview)
         result = picture(running.farm.url, view, directory, output).delay()
         try:
-            with Display(console, view) as display:
+            with Display(console) as display:
                 while not result.ready():
                     look = watch.look()
-                    display.show(look, watch.colours)
+                    display.show(look, watch.preview)
                     running.children.check()
                     if look.elapsed > limit:
                         raise Unfinished(f"no picture after {limit:g} s: {look.line()}")
                     time.sleep(LOOK_EVERY)
             if not result.successful():
-                raise Unfinished(f"a tile failed: {result.result}")
+                raise Unfinished(f"the picture failed: {result.result}")
             return watch.look()
-        finally:
+        except BaseException:
             cancel(result)
+            raise
 
 
 def cancel(result: Any) -> None:
-    """Cancel the polls of a picture that have not ended, so that no later worker finds them."""
-    for chained in result.parent.results:
-        if isinstance(chained.parent, PollResult):
+    """Cancel the polls of a picture that is given up, so that no later worker goes on with them."""
+    for fetched in result.parent.results:
+        if isinstance(fetched.parent, PollResult):
             try:
-                chained.parent.cancel()
+                fetched.parent.cancel()
             except UnknownPoll:
-                continue
+                continue  # its tile has not been started
+            except StoreUnavailable:
+                return
 
 
 def wait(running: Stage) -> NoReturn:
@@ -127,21 +130,18 @@ def wait(running: Stage) -> NoReturn:
         time.sleep(LOOK_EVERY)
 
 
-def summary(look: Look, running: Stage, output: Path) -> Table:
+def summary(look: Look, running: Stage, output: Path) -> str:
     """What was done, for people."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    answers = running.farm.stats()["answers"]
     counted = look.overview
-    for name, value in (
-        ("picture", str(output)),
-        ("tiles", f"{look.tiles} in {look.elapsed:.1f} s"),
-        ("attempts", f"{look.attempts}"),
-        *((f"answers to {kind}", _counts(counts)) for kind, counts in answers.items()),
-        ("lateness", f"p50 {counted.lateness_p50:.0f} ms, p99 {counted.lateness_p99:.0f} ms"),
-        ("Flower", running.flower_url),
-    ):
-        table.add_row(name, value)
-    return table
+    lines = {
+        "picture": str(output),
+        "tiles": f"{look.tiles} in {look.elapsed:.1f} s",
+        "attempts": str(look.attempts),
+        **{f"answers to {kind}": _counts(of) for kind, of in running.farm.stats()["answers"].items()},
+        "lateness": f"p50 {counted.lateness_p50:.0f} ms, p99 {counted.lateness_p99:.0f} ms",
+        "Flower": running.flower_url,
+    }
+    return "\n".join(f"{name:<18} {value}" for name, value in lines.items())
 
 
 def _counts(counts: dict[str, int]) -> str:

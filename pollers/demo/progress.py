@@ -1,4 +1,4 @@
-"""The run as it goes: numbers of the store, tiles that have arrived, shown live or line by line."""
+"""The run as it goes: numbers of the store and tiles that have arrived, live or line by line."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pollers import Overview
 from pollers.demo.mandelbrot import View
+from pollers.demo.preview import Preview
 from pollers.demo.tasks import tile_path
 
 #: Between two looks at the store, in seconds.
@@ -26,9 +27,6 @@ LINE_EVERY = 3.0
 
 #: Span over which attempts per second are counted, in seconds.
 RATE_SPAN = 3.0
-
-#: Widest picture, in tiles, that the tile map shows.
-MAP_COLUMNS = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,16 +54,14 @@ class Look:
 
 
 class Watch:
-    """Turns cumulative counters into what happened since the picture was submitted."""
+    """Turns what the store counts in all into what happened since the picture was submitted."""
 
     def __init__(self, view: View, directory: Path, read: Callable[[], Overview]) -> None:
         self._view, self._directory, self._read = view, directory, read
-        self._started = time.monotonic()
-        #: Moments and attempts so far, at most `RATE_SPAN` back.
-        self._history: deque[tuple[float, int]] = deque()
-        self._before = read().attempts
-        #: Mean colours of the tiles that have arrived, by place.
-        self.colours: dict[tuple[int, int], tuple[int, int, int]] = {}
+        self.preview = Preview(view)
+        #: Moments and attempts so far, as far back as `RATE_SPAN`.
+        self._history = deque([(time.monotonic(), read().attempts)])
+        self._started, self._attempts_before = self._history[0]
 
     def look(self) -> Look:
         """The present moment."""
@@ -75,31 +71,25 @@ class Watch:
             self._history.popleft()
         since, attempts = self._history[0]
         for place in self._view.places():
-            if place not in self.colours:
-                self._look_for(place)
+            path = tile_path(self._directory, *place)
+            if place not in self.preview and path.exists():
+                self.preview.add(place, path.read_bytes())
         return Look(
             elapsed=now - self._started,
-            finished=len(self.colours),
+            finished=len(self.preview),
             tiles=self._view.columns * self._view.rows,
-            rate=(overview.attempts - attempts) / (now - since) if now > since else 0.0,
-            attempts=overview.attempts - self._before,
+            rate=(overview.attempts - attempts) / max(now - since, LOOK_EVERY),
+            attempts=overview.attempts - self._attempts_before,
             overview=overview,
         )
-
-    def _look_for(self, place: tuple[int, int]) -> None:
-        path = tile_path(self._directory, *place)
-        if path.exists():
-            pixels = path.read_bytes()
-            red, green, blue = (sum(pixels[c::3]) * 3 // len(pixels) for c in range(3))
-            self.colours[place] = (red, green, blue)
 
 
 class Display:
     """Shows looks: live on a terminal, else a line every few seconds; a context manager."""
 
-    def __init__(self, console: Console, view: View) -> None:
-        self._console, self._view = console, view
-        self._live = Live(console=console, refresh_per_second=8, transient=True)
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
         self._next_line = 0.0
 
     def __enter__(self) -> Display:
@@ -110,46 +100,30 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, look: Look, colours: dict[tuple[int, int], tuple[int, int, int]]) -> None:
-        """Show the moment, with the mean colours of the tiles that have arrived."""
+    def show(self, look: Look, preview: Preview) -> None:
+        """Show the moment, and as much of the picture as there is."""
         if self._console.is_terminal:
-            self._live.update(self._page(look, colours))
+            self._live.update(page(look, preview), refresh=True)
         elif look.elapsed >= self._next_line:
             self._next_line = look.elapsed + LINE_EVERY
             self._console.print(look.line(), highlight=False)
 
-    def _page(
-        self, look: Look, colours: dict[tuple[int, int], tuple[int, int, int]]
-    ) -> RenderableType:
-        numbers = Table.grid(padding=(0, 3))
-        shown = look.overview
-        for name, value in (
-            ("elapsed", f"{look.elapsed:.0f} s"),
-            ("finished", f"{look.finished} of {look.tiles}"),
-            ("waiting", str(shown.waiting)),
-            ("due", str(shown.due)),
-            ("running", str(shown.running)),
-            ("attempts/s", f"{look.rate:.1f}"),
-            ("p99 lateness", f"{shown.lateness_p99:.0f} ms"),
-        ):
-            numbers.add_row(Text(name, style="dim"), Text(value, style="bold"))
-        body = Table.grid(padding=(0, 4))
-        if self._view.columns <= MAP_COLUMNS:
-            body.add_row(self._map(colours), numbers)
-        else:
-            body.add_row(numbers)
-        bar = ProgressBar(total=look.tiles, completed=look.finished, width=60)
-        return Group("", body, "", bar)
 
-    def _map(self, colours: dict[tuple[int, int], tuple[int, int, int]]) -> Text:
-        """A tile a pair of characters: its mean colour, or dots while it is waited for."""
-        text = Text()
-        for x, y in self._view.places():
-            if x == 0 and y > 0:
-                text.append("\n")
-            if (x, y) in colours:
-                red, green, blue = colours[x, y]
-                text.append("  ", style=f"on rgb({red},{green},{blue})")
-            else:
-                text.append("··", style="dim")
-        return text
+def page(look: Look, preview: Preview) -> RenderableType:
+    """The moment as a terminal shows it."""
+    numbers, counted = Table.grid(padding=(0, 3)), look.overview
+    for name, value in (
+        ("elapsed", f"{look.elapsed:.0f} s"),
+        ("finished", f"{look.finished} of {look.tiles}"),
+        ("waiting", f"{counted.waiting}"),
+        ("due", f"{counted.due}"),
+        ("running", f"{counted.running}"),
+        ("attempts", f"{look.attempts}"),
+        ("attempts/s", f"{look.rate:.1f}"),
+        ("p99 lateness", f"{counted.lateness_p99:.0f} ms"),
+    ):
+        numbers.add_row(Text(name, style="dim"), Text(value, style="bold"))
+    body = Table.grid(padding=(0, 4))
+    body.add_row(preview.text(), numbers)
+    bar = ProgressBar(total=look.tiles, completed=look.finished, width=60)
+    return Group("", body, "", bar)

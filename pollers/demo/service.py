@@ -14,6 +14,7 @@ Posting a tile again answers as the first time: a lost answer costs no more than
 import json
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -122,7 +123,7 @@ class _Server(ThreadingHTTPServer):
                 logger.debug("connection was closed already")
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.exception("request failed client=%s", client_address)
+        logger.error("request failed client=%s", client_address, exc_info=sys.exc_info())
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -19,8 +19,13 @@ from pollers.cli.connection import redis_url
 from pollers.cli.processes import ChildEnded, Children
 from pollers.demo.faults import Chance
 from pollers.demo.service import Service
+from pollers.demo.tasks import QUEUE
 
-WORKERS = ("worker-1", "worker-2")
+#: Not worker-1: a worker of `pollers dev` may be at the same Valkey.
+WORKERS = ("demo-1", "demo-2")
+
+#: Two workers that know each other by the store need neither gossip nor mingling.
+QUIET = ("--without-gossip", "--without-mingle", "--loglevel=INFO")
 
 #: Time for the workers and Flower to come up, in seconds; a busy machine takes ten.
 START_TIMEOUT = 60.0
@@ -90,9 +95,10 @@ def stage(chance: Chance, *, places: int, logs: Logs) -> Iterator[Stage]:
         direct = ",".join(filter(None, (os.environ.get("no_proxy"), "127.0.0.1")))
         os.environ.update(no_proxy=direct, NO_PROXY=direct)
         children = stack.enter_context(Children(logs, stop_within=STOP_TIMEOUT))
+        queues = f"--queues={app.conf.task_default_queue},{QUEUE}"
+        include = "--include=pollers.demo.tasks"
         for name in WORKERS:
-            tasks = ("--queues", "celery,tiles", "--include", "pollers.demo.tasks", "--loglevel", "INFO")
-            children.start(name, "worker", "--hostname", f"{name}@%h", *tasks)
+            children.start(name, "worker", f"--hostname={name}@%h", queues, include, *QUIET)
         port = free_port(FLOWER_PORT)
         flower_url = f"http://127.0.0.1:{port}"
         children.start("flower", "flower", "--address=127.0.0.1", f"--port={port}")

@@ -26,8 +26,15 @@ from pollers.app import app
 from pollers.demo import png
 from pollers.demo.mandelbrot import View
 
+#: Our own work has a queue of its own: attempts do not wait behind it, and a worker that does not
+#: know these tasks does not get them.
+QUEUE = "pollers-demo"
+
 #: Total time for the repetitions of one request, in seconds.
 PATIENCE = 60.0
+
+#: Time after which a tile is not started any more, in seconds: its farm has ended.
+EXPIRES = 180.0
 
 #: Time for one request, in seconds.
 REQUEST_TIMEOUT = 10.0
@@ -67,23 +74,21 @@ def _send(method: str, url: str, **options: Any) -> requests.Response:
     if not hasattr(_local, "session"):
         # A session for each thread: requests does not promise that one can be shared.
         _local.session = requests.Session()
-    answer: requests.Response = _local.session.request(
-        method, url, timeout=REQUEST_TIMEOUT, **options
-    )
+    answer: requests.Response = _local.session.request(method, url, timeout=REQUEST_TIMEOUT, **options)
     if answer.status_code in TRANSIENT:
         raise Unready(answer.status_code, float(answer.headers.get("Retry-After", 0)))
     answer.raise_for_status()
     return answer
 
 
-@app.task(name="pollers.demo.start_tile", queue="tiles")
+@app.task(name="pollers.demo.start_tile", queue=QUEUE)
 @_patiently
 def start_tile(farm: str, tile: dict[str, Any]) -> str:
     """Order a tile at the farm; returns the URL to poll."""
     return _send("POST", f"{farm}/tiles", json=tile).headers["Location"]
 
 
-@app.task(name="pollers.demo.fetch_tile", queue="tiles")
+@app.task(name="pollers.demo.fetch_tile", queue=QUEUE)
 @_patiently
 def fetch_tile(url: str, *, path: str) -> str:
     """Write the pixels of a completed tile to `path`; returns the path."""
@@ -94,7 +99,7 @@ def fetch_tile(url: str, *, path: str) -> str:
     return path
 
 
-@app.task(name="pollers.demo.stitch", queue="tiles")
+@app.task(name="pollers.demo.stitch", queue=QUEUE)
 def stitch(paths: list[str], *, columns: int, size: int, output: str) -> str:
     """Put the tiles at `paths`, row by row from the top left, into one PNG; returns its path."""
     stride, rows = size * 3, []
@@ -110,7 +115,7 @@ def picture(farm: str, view: View, directory: Path, output: Path) -> Any:
     """The signature of the whole job: `.delay()` it, and the result is the picture's path."""
     tiles = [
         chain(
-            start_tile.s(farm, {**asdict(view), "x": x, "y": y}),
+            start_tile.s(farm, {**asdict(view), "x": x, "y": y}).set(expires=EXPIRES),
             poll.s(
                 until="status == 'completed'",
                 fail_when="status == 'failed'",

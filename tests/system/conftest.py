@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 
 import pollers
-from pollers.runtime import forget_runtimes
 from tests.endpoints import Endpoint
 from tests.system.app import SEEN
 from tests.system.workers import Worker
 from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="session")
+def redis_url(valkey: str) -> str:
+    """Return the URL of the database that all system tests share, as applications share one."""
+    return f"{valkey}/0"
+
+
+@pytest.fixture(scope="session")
+def application(redis_url: str) -> Iterator[Celery]:
+    """Return pollers' application, configured by environment as a user would."""
+    os.environ["POLLERS_REDIS_URL"] = redis_url
+    yield pollers.app
+    del os.environ["POLLERS_REDIS_URL"]
+    pollers.app.close()
+
+
+@pytest.fixture(scope="session")
+def worker(redis_url: str, application: Celery) -> Iterator[Worker]:
+    """Return one running worker of the default queue."""
+    with Worker(redis_url) as running:
+        yield running
 
 
 @pytest.fixture
@@ -25,42 +48,14 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def application(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Return pollers' application, submitting to this test's Redis."""
-    monkeypatch.setenv("POLLERS_REDIS_URL", redis_url)
-    app = pollers.app
-    before = (app.conf.broker_url, app.conf.result_backend)
-    app.conf.update(broker_url=redis_url, result_backend=redis_url)
-    _reconnect(app)
-    yield app
-    _reconnect(app)
-    app.conf.update(broker_url=before[0], result_backend=before[1])
-
-
-def _reconnect(app: Any) -> None:
-    """Forget connections, so that the next use follows the configuration."""
-    app.pool.force_close_all()
-    app._pool = None
-    app.amqp._producer_pool = None
-    app._backend_cache = None
-    app._local.__dict__.pop("backend", None)
-    forget_runtimes()
-
-
-@pytest.fixture
-def worker(redis_url: str, application: Any) -> Iterator[Worker]:
-    """Return one running worker with the threads pool."""
-    with Worker(redis_url) as running:
-        yield running
-
-
-@pytest.fixture
-def seen(redis_url: str) -> Callable[[str], list[Any]]:
+def seen(redis_url: str) -> Iterator[Callable[..., list[Any]]]:
     """Return a reader of what the workers' tasks noted under a name."""
-    client = redis.Redis.from_url(redis_url)
+    with redis.Redis.from_url(redis_url) as client:
 
-    def read(name: str, count: int = 1, limit: float = 15.0) -> list[Any]:
-        wait_until(lambda: client.llen(SEEN + name) >= count, limit)
-        return [json.loads(text) for text in client.lrange(SEEN + name, 0, -1)]
+        def read(name: str, count: int = 1, limit: float = 15.0) -> list[Any]:
+            wait_until(lambda: client.llen(SEEN + name) >= count, limit)
+            return [json.loads(text) for text in client.lrange(SEEN + name, 0, -1)]
 
-    return read
+        yield read
+        for key in client.keys(SEEN + "*"):
+            client.delete(key)

@@ -22,9 +22,7 @@ def read_png(path: Path) -> tuple[int, int, bytes]:
     while at < len(content):
         length, kind = struct.unpack(">I4s", content[at : at + 8])
         body = content[at + 8 : at + 8 + length]
-        assert struct.unpack(">I", content[at + 8 + length : at + 12 + length])[0] == zlib.crc32(
-            kind + body
-        )
+        assert struct.unpack(">I", content[at + 8 + length : at + 12 + length])[0] == zlib.crc32(kind + body)
         if kind == b"IHDR":
             width, height = struct.unpack(">2I", body[:8])
         if kind == b"IDAT":

@@ -1,0 +1,82 @@
+"""Cancel, nudge and revoke, on real workers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pollers import PollCancelled, poll
+from tests.endpoints import Endpoint, Reply
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def _waiting(endpoint: Endpoint, path: str = "/never", every: float = 0.5):  # noqa: ANN202
+    url = endpoint.script(path, Reply(body={"status": "running"}))
+    result = poll.delay(url, until="status == 'completed'", every=every, timeout=60)
+    wait_until(lambda: len(endpoint.arrivals(path)) == 1, 10)
+    return result
+
+
+def test_a_cancelled_poll_never_runs_again(endpoint: Endpoint) -> None:
+    """Whoever waits hears of it, and the endpoint is left alone."""
+    result = _waiting(endpoint)
+    assert result.cancel()
+    with pytest.raises(PollCancelled) as caught:
+        result.get(timeout=10)
+    assert caught.value.attempts >= 1
+    assert result.state == "REVOKED"
+    assert result.status().state == "cancelled"
+    seen = len(endpoint.arrivals("/never"))
+    poll.delay(endpoint.script("/other", Reply(), Reply(body=b"1")), until="@", every=1).get(timeout=10)
+    assert len(endpoint.arrivals("/never")) == seen
+
+
+def test_the_result_of_a_running_attempt_is_refused_after_a_cancel(endpoint: Endpoint) -> None:
+    """Even when it says that the operation is complete."""
+    url = endpoint.script("/slow", Reply(body={"status": "completed"}, delay=1.5))
+    result = poll.delay(url, until="status == 'completed'", every=1)
+    wait_until(lambda: endpoint.arrivals("/slow"), 10)
+    assert result.cancel()
+    with pytest.raises(PollCancelled):
+        result.get(timeout=10)
+
+
+def test_a_revoked_poll_is_cancelled(endpoint: Endpoint, application) -> None:  # noqa: ANN001
+    """By Celery's remote control, as Flower's button sends it."""
+    result = _waiting(endpoint)
+    application.control.revoke(result.id)
+    with pytest.raises(PollCancelled):
+        result.get(timeout=10)
+    assert result.status().state == "cancelled"
+
+
+def test_revoking_a_result_cancels_its_poll(endpoint: Endpoint) -> None:
+    """`AsyncResult.revoke`, even with ``terminate``."""
+    result = _waiting(endpoint)
+    result.revoke(terminate=True)
+    with pytest.raises(PollCancelled):
+        result.get(timeout=10)
+
+
+def test_a_nudged_poll_is_attempted_at_once(endpoint: Endpoint) -> None:
+    """Long before its cadence says."""
+    result = _waiting(endpoint, every=30.0)
+    wait_until(lambda: result.status().state == "waiting", 10)
+    nudged = time.monotonic()
+    assert result.nudge()
+    wait_until(lambda: len(endpoint.arrivals("/never")) == 2, 5)
+    assert time.monotonic() - nudged < 2
+    result.cancel()
+
+
+def test_a_finished_poll_can_be_neither_cancelled_nor_nudged(endpoint: Endpoint) -> None:
+    """Both say so."""
+    url = endpoint.script("/done", Reply(body={"ok": True}))
+    result = poll.delay(url, until="ok")
+    assert result.get(timeout=10) == {"ok": True}
+    assert not result.cancel()
+    assert not result.nudge()
+    assert result.get(timeout=10) == {"ok": True}
