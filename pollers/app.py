@@ -8,9 +8,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from celery import Celery
 
-from pollers.dispatcher import Dispatcher
 from pollers.settings import Settings
 from pollers.task import AttemptTask, PollTask
+
+#: The worker's step, by name: only workers import it.
+DISPATCHER = "pollers.dispatcher:Dispatcher"
 
 #: Defaults of Celery settings for pollers' own application, each with the reason that this work gives
 #: it. An application of your own keeps its own; docs/operations.md says which are worth copying.
@@ -58,7 +60,7 @@ def setup(app: Celery) -> Celery:
         _configure(app, app.conf)
     else:
         app.on_after_configure.connect(_configure, weak=False)
-    app.steps["consumer"].add(Dispatcher)
+    app.steps["consumer"].add(DISPATCHER)
     if app.finalized:
         _register(app)
     else:

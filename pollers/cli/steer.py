@@ -12,9 +12,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print a JSON array
 @_ids
 @_json
 def cancel(poll_ids: tuple[str, ...], as_json: bool) -> None:
-    """Cancel polls: they never run again, and whoever waits for them is told.
+    """Cancel polls: they never run again.
 
-    Exit code 1 when one of them had ended before, or is not known.
+    Whoever waits for them gets PollCancelled. Exit code 1 when one of them had ended before, or is not
+    known.
 
     \b
     Examples:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from rich.console import Console
 
 from pollers import PollError, PollResult, StoreUnavailable, UnknownPoll, overview
+from pollers.demo.ending import Ending
 from pollers.demo.faults import Chance
 from pollers.demo.mandelbrot import View
 from pollers.demo.progress import LOOK_EVERY, Display, Look, Watch
@@ -26,9 +23,6 @@ from pollers.embedded import state_directory
 #: The farm renders one tile in so many at a time: any picture takes about as long.
 TILES_PER_PLACE = 8
 
-#: What ends a run early.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 class Unfinished(PollError):
     """There is no picture, or not in time."""
@@ -37,8 +31,6 @@ class Unfinished(PollError):
 @click.group()
 def main() -> None:
     """The render farm: a Mandelbrot picture from a service that makes its callers wait."""
-    for number in SIGNALS:
-        signal.signal(number, _end)
 
 
 @main.command()
@@ -56,16 +48,18 @@ def run(tiles: int, output: Path, keep: bool, seed: int, limit: float) -> None:
     """Start Valkey, the farm, two workers and Flower; render the picture; stop them."""
     console, view, output = Console(), View.of_tiles(tiles), output.absolute()
     logs = Logs(state_directory() / "demo")
-    places = max(2, tiles // TILES_PER_PLACE)
+    places, ending = max(2, tiles // TILES_PER_PLACE), Ending()
     try:
         click.echo("Starting Valkey, the render farm, two workers and Flower ...")
-        with stage(Chance(seed=seed), places=places, logs=logs) as running:
+        with stage(Chance(seed=seed), places=places, logs=logs, ending=ending) as running:
             click.echo(f"Flower listens on {running.flower_url}\nLogs are in {logs.directory}")
-            look = render(running, view, output, limit, console)
+            look = render(running, view, output, limit, Display(console), ending)
             click.echo(summary(look, running, output))
             if keep:
                 click.echo("All of it stays up until Ctrl-C.")
-                wait(running)
+                while True:
+                    running.children.check()
+                    ending.wait(LOOK_EVERY)
             click.echo("Stopping ...")
     except PollError as error:
         click.echo(f"{logs.tail(error)}\n\nThe demo failed: {error}", err=True)
@@ -79,10 +73,12 @@ def farm(port: int, seed: int) -> None:
     """Run the farm alone, until Ctrl-C, to try polls on it by hand."""
     with Service(Chance(seed=seed), port=port) as service:
         click.echo(f"The render farm listens on {service.url}")
-        threading.Event().wait()
+        ending = Ending()
+        while True:
+            ending.wait(LOOK_EVERY)
 
 
-def render(running: Stage, view: View, output: Path, limit: float, console: Console) -> Look:
+def render(running: Stage, view: View, output: Path, limit: float, display: Display, ending: Ending) -> Look:
     """Submit the picture and show its progress until it is written.
 
     Raises:
@@ -95,14 +91,16 @@ def render(running: Stage, view: View, output: Path, limit: float, console: Cons
         watch = Watch(view, directory, overview)
         result = picture(running.farm.url, view, directory, output).delay()
         try:
-            with Display(console) as display:
-                while not result.ready():
+            with display:
+                while True:
                     look = watch.look()
                     display.show(look, watch.preview)
+                    if result.ready():
+                        break
                     running.children.check()
                     if look.elapsed > limit:
                         raise Unfinished(f"no picture after {limit:g} s: {look.line()}")
-                    time.sleep(LOOK_EVERY)
+                    ending.wait(LOOK_EVERY)
             if not result.successful():
                 raise Unfinished(f"the picture failed: {result.result}")
             return watch.look()
@@ -123,13 +121,6 @@ def cancel(result: Any) -> None:
                 return
 
 
-def wait(running: Stage) -> NoReturn:
-    """Wait for a signal; `ChildEnded` when a worker or Flower ends before."""
-    while True:
-        running.children.check()
-        time.sleep(LOOK_EVERY)
-
-
 def summary(look: Look, running: Stage, output: Path) -> str:
     """What was done, for people."""
     counted = look.overview
@@ -146,13 +137,6 @@ def summary(look: Look, running: Stage, output: Path) -> str:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} x {answer}" for answer, count in counts.items())
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    # Stopping takes a few seconds at most and must not be cut short, or children would be left.
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ class Display:
             self._live.update(page(look, preview), refresh=True)
         elif look.elapsed >= self._next_line:
             self._next_line = look.elapsed + LINE_EVERY
-            self._console.print(look.line(), highlight=False)
+            self._console.out(look.line(), highlight=False)
 
 
 def page(look: Look, preview: Preview) -> RenderableType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import requests
-from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from pollers import app
+from pollers import app, overview
 from pollers.cli.connection import redis_url
 from pollers.cli.processes import ChildEnded, Children
+from pollers.demo.ending import Ending
 from pollers.demo.faults import Chance
 from pollers.demo.service import Service
 from pollers.demo.tasks import QUEUE
@@ -80,16 +81,18 @@ class Stage:
 
 
 @contextmanager
-def stage(chance: Chance, *, places: int, logs: Logs) -> Iterator[Stage]:
+def stage(chance: Chance, *, places: int, logs: Logs, ending: Ending) -> Iterator[Stage]:
     """Start Valkey, the farm, two workers and Flower; yield when all of them answer.
 
     Raises:
         ChildEnded: A worker or Flower ended, or did not answer within `START_TIMEOUT`.
         PollError: There is no Redis to work with.
+        SystemExit: A signal came meanwhile.
 
     """
     with ExitStack() as stack:
         stack.enter_context(redis_url())
+        overview()  # a Redis that cannot be used is told now, rather than by the workers' logs
         farm = stack.enter_context(Service(chance, places=places))
         # The farm is on this machine: no proxy is on the way to it.
         direct = ",".join(filter(None, (os.environ.get("no_proxy"), "127.0.0.1")))
@@ -103,27 +106,19 @@ def stage(chance: Chance, *, places: int, logs: Logs) -> Iterator[Stage]:
         flower_url = f"http://127.0.0.1:{port}"
         children.start("flower", "flower", "--address=127.0.0.1", f"--port={port}")
         for name in WORKERS:
-            wait_for(name, children, partial(worker_answers, name))
-        wait_for("flower", children, partial(flower_answers, flower_url))
+            wait_for(name, children, partial(worker_answers, name), ending)
+        wait_for("flower", children, partial(flower_answers, flower_url), ending)
         yield Stage(farm=farm, flower_url=flower_url, children=children)
 
 
-def wait_for(name: str, children: Children, ready: Callable[[], bool]) -> None:
+def wait_for(name: str, children: Children, ready: Callable[[], bool], ending: Ending) -> None:
     """Return when the child is ready; `ChildEnded` when one ended or it is not ready in time."""
-
-    def look() -> bool:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not ready():
         children.check()
-        return ready()
-
-    looking = Retrying(
-        retry=retry_if_not_result(bool),
-        wait=wait_fixed(LOOK_EVERY),
-        stop=stop_after_delay(START_TIMEOUT),
-    )
-    try:
-        looking(look)
-    except RetryError:
-        raise ChildEnded(f"{name} did not answer within {START_TIMEOUT:.0f} s.") from None
+        if time.monotonic() > deadline:
+            raise ChildEnded(f"{name} did not answer within {START_TIMEOUT:.0f} s.")
+        ending.wait(LOOK_EVERY)
 
 
 def worker_answers(name: str) -> bool:

@@ -16,10 +16,11 @@ from celery import chain, chord
 from tenacity import (
     RetryCallState,
     retry,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_delay,
     wait_random_exponential,
 )
+from urllib3.exceptions import NewConnectionError
 
 from pollers import poll
 from pollers.app import app
@@ -52,6 +53,15 @@ class Unready(Exception):
     """The farm answered "later": args are the status and the seconds it asked to wait."""
 
 
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, requests.ConnectionError) and isinstance(
+        getattr(error.args[0], "reason", None), NewConnectionError
+    ):
+        # Nobody listens: the farm of a run that was broken off. An answer lost is something else.
+        return False
+    return isinstance(error, requests.ConnectionError | requests.Timeout | Unready)
+
+
 def _pause(state: RetryCallState) -> float:
     """Seconds until the next try: a growing random pause, on top of what the farm asked for."""
     error = state.outcome.exception() if state.outcome else None
@@ -62,7 +72,7 @@ def _pause(state: RetryCallState) -> float:
 def _patiently(function: Callable[P, T]) -> Callable[P, T]:
     """Repeat a request that got no answer or a transient one, for `PATIENCE` seconds."""
     repeating = retry(
-        retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout, Unready)),
+        retry=retry_if_exception(_is_transient),
         wait=_pause,
         stop=stop_after_delay(PATIENCE),
         reraise=True,

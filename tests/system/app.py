@@ -10,7 +10,6 @@ import os
 from typing import Any
 
 import redis
-from celery import Task
 
 from pollers import app
 
@@ -36,8 +35,8 @@ def note(value: Any, name: str) -> Any:
     return value
 
 
-@app.task(name="tests.note_error", bind=True)
-def note_error(self: Task, request: Any, error: Any, traceback: Any, name: str = "") -> None:
+@app.task(name="tests.note_error")
+def note_error(request: Any, error: Any, traceback: Any, name: str = "") -> None:
     """Note the error that an errback hears of."""
     _note(name, [request.id, type(error).__name__, str(error)])
 
@@ -48,8 +47,8 @@ def total(values: list[Any]) -> Any:
     return sum(values)
 
 
-@app.task(name="tests.submit", bind=True)
-def submit(self: Task, url: str, **parameters: Any) -> str:
+@app.task(name="tests.submit")
+def submit(url: str, **parameters: Any) -> str:
     """Submit a poll from inside a task; return its id."""
     from pollers import poll
 

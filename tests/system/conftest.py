@@ -12,10 +12,14 @@ import redis
 from celery import Celery
 
 import pollers
+from tests.conftest import VALKEY_PORT
 from tests.endpoints import Endpoint
 from tests.system.app import SEEN
 from tests.system.workers import Worker
 from tests.waiting import wait_until
+
+# pytest looks at every name of a test module while it collects, and a look at `poll` reads the settings.
+os.environ["POLLERS_REDIS_URL"] = f"redis://127.0.0.1:{VALKEY_PORT}/0"
 
 
 @pytest.fixture(scope="session")
@@ -27,10 +31,11 @@ def redis_url(valkey: str) -> str:
 @pytest.fixture(scope="session")
 def application(redis_url: str) -> Iterator[Celery]:
     """Return pollers' application, configured by environment as a user would."""
-    os.environ["POLLERS_REDIS_URL"] = redis_url
-    yield pollers.app
-    del os.environ["POLLERS_REDIS_URL"]
-    pollers.app.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POLLERS_REDIS_URL", redis_url)
+        assert pollers.app.conf.broker_url == redis_url
+        yield pollers.app
+        pollers.app.close()
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,8 @@ def test_it_wants_the_password_that_its_url_has(directory: Path) -> None:
 
 
 def test_its_files_are_for_its_owner_only(directory: Path) -> None:
-    """The directory, and each file with the password or with data."""
+    """The directory, though it was there before, and each file with the password or with data."""
+    directory.mkdir(mode=0o755)
     with embedded.serve(directory) as url, connect(url) as client:
         client.set("colour", "blue")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
