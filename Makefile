@@ -14,6 +14,8 @@ help: ## List the targets.
 install: $(STAMP) ## Create the virtual environment and install everything into it.
 
 $(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "pollers needs Python 3.11 or newer; say which: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(STAMP)
@@ -38,7 +40,7 @@ format: $(STAMP) ## Format the code.
 	$(BIN)/ruff format .
 
 docs: $(STAMP) ## Build the documentation into site/.
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP) ## Measure this system beside a hand-written Celery poller and a bare loop (QUICK=1 for a tiny run).
 	$(BIN)/python -m bench $(if $(QUICK),--quick)

@@ -228,7 +228,8 @@ def _delay(
     if isinstance(cadence, Exponential) and cadence.jitter == "decorrelated":
         low = float(cadence.shortest)
         high = max(low, 3 * (previous_delay if previous_delay is not None else low))
-        return min(rng.uniform(low, high), cadence.longest)
+        # Bounded before the draw, not after: polls live at the cap, and have to stay apart there.
+        return rng.uniform(low, min(high, cadence.longest))
     base = _strategy(cadence)(_state(attempt))
     if cadence.jitter == "full":
         return rng.uniform(min(min_interval, base), base)

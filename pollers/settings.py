@@ -57,7 +57,7 @@ class Settings:
             InvalidSetting: A value does not have the form the setting needs; the message names it.
 
         """
-        values: dict[str, Any] = {"redis_url": _celerys_redis(conf)}
+        values: dict[str, Any] = {"redis_url": _celerys_redis(conf, environ)}
         for field in dataclasses.fields(cls):
             source, raw = f"pollers_{field.name}", conf.get(f"pollers_{field.name}")
             variable = f"POLLERS_{field.name.upper()}"
@@ -83,11 +83,15 @@ class Settings:
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
 
 
-def _celerys_redis(conf: Mapping[str, Any]) -> str:
-    """Return the Redis that Celery uses as broker or result backend, if it does."""
-    for name in ("broker_url", "result_backend"):
-        if str(conf.get(name) or "").startswith(("redis", "unix")):
-            return str(conf[name])
+def _celerys_redis(conf: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """Return the Redis that Celery uses as broker or result backend, if it does.
+
+    Celery obeys two variables of its own before its configuration.
+    """
+    for variable, name in (("CELERY_BROKER_URL", "broker_url"), ("CELERY_RESULT_BACKEND", "result_backend")):
+        url = str(environ.get(variable) or conf.get(name) or "")
+        if url.startswith(("redis", "unix")):
+            return url
     return DEFAULT_REDIS_URL
 
 

@@ -50,6 +50,10 @@ def run(tiles: int, output: Path, keep: bool, seed: int, limit: float) -> None:
     logs = Logs(state_directory() / "demo")
     places, ending = max(2, tiles // TILES_PER_PLACE), Ending()
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(str(error), param_hint="--output") from None
+    try:
         click.echo("Starting Valkey, the render farm, two workers and Flower ...")
         with stage(Chance(seed=seed), places=places, logs=logs, ending=ending) as running:
             click.echo(f"Flower listens on {running.flower_url}\nLogs are in {logs.directory}")
@@ -62,7 +66,7 @@ def run(tiles: int, output: Path, keep: bool, seed: int, limit: float) -> None:
                     ending.wait(LOOK_EVERY)
             click.echo("Stopping ...")
     except PollError as error:
-        click.echo(f"{logs.tail(error)}\n\nThe demo failed: {error}", err=True)
+        click.echo(f"{logs.tail(error)}\nThe demo failed: {error}\nLogs are in {logs.directory}", err=True)
         sys.exit(1)
 
 
@@ -90,27 +94,25 @@ def render(running: Stage, view: View, output: Path, limit: float, display: Disp
         directory = Path(name)
         watch = Watch(view, directory, overview)
         result = picture(running.farm.url, view, directory, output).delay()
-        try:
-            with display:
-                while True:
-                    look = watch.look()
-                    display.show(look, watch.preview)
-                    if result.ready():
-                        break
-                    running.children.check()
-                    if look.elapsed > limit:
-                        raise Unfinished(f"no picture after {limit:g} s: {look.line()}")
-                    ending.wait(LOOK_EVERY)
-            if not result.successful():
-                raise Unfinished(f"the picture failed: {result.result}")
-            return watch.look()
-        except BaseException:
-            cancel(result)
-            raise
+        # Not before the workers have stopped: until then, they start tiles and so admit polls.
+        running.afterwards.callback(cancel, result)
+        with display:
+            while True:
+                look = watch.look()
+                display.show(look, watch.preview)
+                if result.ready():
+                    break
+                running.children.check()
+                if look.elapsed > limit:
+                    raise Unfinished(f"no picture after {limit:g} s: {look.line()}")
+                ending.wait(LOOK_EVERY)
+        if not result.successful():
+            raise Unfinished(f"the picture failed: {result.result!r}")
+        return watch.look()
 
 
 def cancel(result: Any) -> None:
-    """Cancel the polls of a picture that is given up, so that no later worker goes on with them."""
+    """Cancel the polls of a picture that was given up, so that no later worker goes on with them."""
     for fetched in result.parent.results:
         if isinstance(fetched.parent, PollResult):
             try:

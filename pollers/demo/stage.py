@@ -44,8 +44,9 @@ ANSWER_TIMEOUT = 1.0
 FLOWER_PORT = 5555
 FLOWER_PORTS = 100
 
-#: Lines of a log that are shown when something failed.
+#: Lines of a log that are shown when its process failed; and of each log when something else did.
 TAIL_LINES = 15
+SHORT_TAIL_LINES = 4
 
 
 class Logs:
@@ -66,9 +67,11 @@ class Logs:
             log.write(f"{line}\n")
 
     def tail(self, error: Exception) -> str:
-        """The last lines of the process that `error` speaks of; of all when it speaks of none."""
-        named = [name for name in self._tails if name in str(error)] or list(self._tails)
-        return "\n".join(f"{name} | {line}" for name in named for line in self._tails[name])
+        """The last lines of the process that `error` speaks of; fewer of each when of none."""
+        named = [name for name in self._tails if name in str(error)]
+        lines = TAIL_LINES if named else SHORT_TAIL_LINES
+        tails = [(name, line) for name in named or self._tails for line in [*self._tails[name]][-lines:]]
+        return "".join(f"{name} | {line}\n" for name, line in tails)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +81,8 @@ class Stage:
     farm: Service
     flower_url: str
     children: Children
+    #: What is to be done when the workers have stopped and Redis still runs.
+    afterwards: ExitStack
 
 
 @contextmanager
@@ -97,6 +102,7 @@ def stage(chance: Chance, *, places: int, logs: Logs, ending: Ending) -> Iterato
         # The farm is on this machine: no proxy is on the way to it.
         direct = ",".join(filter(None, (os.environ.get("no_proxy"), "127.0.0.1")))
         os.environ.update(no_proxy=direct, NO_PROXY=direct)
+        afterwards = stack.enter_context(ExitStack())
         children = stack.enter_context(Children(logs, stop_within=STOP_TIMEOUT))
         queues = f"--queues={app.conf.task_default_queue},{QUEUE}"
         include = "--include=pollers.demo.tasks"
@@ -108,7 +114,7 @@ def stage(chance: Chance, *, places: int, logs: Logs, ending: Ending) -> Iterato
         for name in WORKERS:
             wait_for(name, children, partial(worker_answers, name), ending)
         wait_for("flower", children, partial(flower_answers, flower_url), ending)
-        yield Stage(farm=farm, flower_url=flower_url, children=children)
+        yield Stage(farm=farm, flower_url=flower_url, children=children, afterwards=afterwards)
 
 
 def wait_for(name: str, children: Children, ready: Callable[[], bool], ending: Ending) -> None:

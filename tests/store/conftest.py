@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
@@ -41,7 +41,8 @@ class World:
 
     def settle(self, poll_id: str = "p", attempt: int = 1, **settlement: object) -> Record | bool:
         """Settle an attempt; waiting again in 60 s unless told otherwise."""
-        values = {"state": "waiting", "due_ms": self.now_ms() + 60_000, "progress": "", "answer": "", "outcome": ""}
+        texts = {"progress": "", "answer": "", "outcome": ""}
+        values = {"state": "waiting", "due_ms": self.now_ms() + 60_000, **texts}
         one = Settlement(poll_id=poll_id, attempt=attempt, **(values | settlement))  # type: ignore[arg-type]
         return self.store.settle([one])[0]
 
@@ -82,18 +83,26 @@ class World:
 
 
 @pytest.fixture
-def world(redis_url: str) -> World:
-    """Return a world with an ordinary lease."""
-    return World(redis_url)
-
-
-@pytest.fixture
-def hasty(redis_url: str) -> World:
-    """Return a world whose leases end after 50 ms."""
-    return World(redis_url, lease=0.05)
-
-
-@pytest.fixture
-def make_world(redis_url: str) -> Callable[..., World]:
+def make_world(redis_url: str) -> Iterator[Callable[..., World]]:
     """Return a maker of worlds with settings of their own, on one Valkey."""
-    return lambda **settings: World(redis_url, **settings)
+    made: list[World] = []
+
+    def make(**settings: object) -> World:
+        made.append(World(redis_url, **settings))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.store.client.close()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """Return a world with an ordinary lease."""
+    return make_world()
+
+
+@pytest.fixture
+def hasty(make_world: Callable[..., World]) -> World:
+    """Return a world whose leases end after 50 ms."""
+    return make_world(lease=0.05)

@@ -24,9 +24,7 @@ def _shape(pattern: re.Pattern[str], header: str) -> tuple[int, int]:
     """Return how many are fixed, and how many repeat."""
     inputs = header[header.index("Input:") : header.index("Output:")]
     fixed = {int(number) for number, step in pattern.findall(inputs) if not step and f"[{number}]" in inputs}
-    repeated = {
-        int(match[1]) for match in re.finditer(pattern.pattern, inputs) if "i" in match[0]
-    }
+    repeated = {int(match[1]) for match in re.finditer(pattern.pattern, inputs) if "i" in match[0]}
     return len(fixed - repeated), len(repeated)
 
 

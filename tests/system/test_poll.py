@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_attempts_keep_their_cadence(endpoint: Endpoint) -> None:
     url = endpoint.becomes("/slow", DONE, after=3)
     poll.delay(url, until=UNTIL, every=0.8, timeout=30).get(timeout=20)
     times = [arrival.at for arrival in endpoint.arrivals("/slow")]
-    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(times)]
     assert min(waits) >= 0.79
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 
 import pytest
+from celery import Celery
 
-from pollers import PollCancelled, poll
+from pollers import PollCancelled, PollResult, poll
 from tests.endpoints import Endpoint, Reply
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-def _waiting(endpoint: Endpoint, path: str = "/never", every: float = 0.5):  # noqa: ANN202
+def _waiting(endpoint: Endpoint, path: str = "/never", every: float = 0.5) -> PollResult:
     url = endpoint.script(path, Reply(body={"status": "running"}))
     result = poll.delay(url, until="status == 'completed'", every=every, timeout=60)
     wait_until(lambda: len(endpoint.arrivals(path)) == 1, 10)
@@ -44,7 +45,7 @@ def test_the_result_of_a_running_attempt_is_refused_after_a_cancel(endpoint: End
         result.get(timeout=10)
 
 
-def test_a_revoked_poll_is_cancelled(endpoint: Endpoint, application) -> None:  # noqa: ANN001
+def test_a_revoked_poll_is_cancelled(endpoint: Endpoint, application: Celery) -> None:
     """By Celery's remote control, as Flower's button sends it."""
     result = _waiting(endpoint)
     application.control.revoke(result.id)

@@ -1,0 +1,43 @@
+"""Durations as people write them."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pollers.durations import format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        (5, 5.0),
+        (0.5, 0.5),
+        ("5", 5.0),
+        ("1.5s", 1.5),
+        ("250ms", 0.25),
+        ("10m", 600.0),
+        ("2h30m", 9000.0),
+        ("1d 2h", 93_600.0),
+        (timedelta(minutes=2), 120.0),
+    ],
+)
+def test_a_duration_is_seconds(written: object, seconds: float) -> None:
+    """Whatever form it is written in."""
+    assert parse_duration(written) == pytest.approx(seconds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "soon", "5 parsecs", "m", -1, "-5s", float("nan"), "inf", True, None, []]
+)
+def test_what_is_no_duration_is_refused_with_a_hint(wrong: object) -> None:
+    """The message says what would be right."""
+    with pytest.raises(ValueError, match="10m"):
+        parse_duration(wrong)  # type: ignore[arg-type]
+
+
+@given(st.integers(0, 10**9).map(lambda ms: ms / 1000))
+def test_a_formatted_duration_can_be_parsed_again(seconds: float) -> None:
+    """To the millisecond."""
+    assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, abs=0.001)
