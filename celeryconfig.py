@@ -32,5 +32,5 @@ prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK
 # How long a dispatched pack or a published outcome has to be taken up before it is sent again.
 # pollers_lease = "15s"
 
-# The share of attempts that send an event to Flower; 0 sends none.
-# pollers_attempt_events = 1.0
+# Attempts a second that one worker process shows in Flower at most, beside the first of each poll.
+# pollers_attempt_events = 100

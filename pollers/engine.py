@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from pollers.attempt import Attempt, make, redis_clock
 from pollers.errors import StoreUnavailable
-from pollers.lanes import Lanes
+from pollers.lanes import PACE, Lanes
 from pollers.settings import Settings
 from pollers.store import Pack, Record, Settlement, Store
 from pollers.transport import Transport
@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that finished attempts wait for company while others are in flight.
 LINGER = 0.010
-#: Seconds after which a waiting pack looks whether more lanes are needed.
-PACE = 0.004
 #: Seconds that a pack's task waits for its slow attempts before it leaves them to the settler.
 PATIENCE = 0.25
 
@@ -107,7 +105,7 @@ class Engine:
         self._lanes.submit([partial(self._fly, flight) for flight in flights])
         started_at = time.monotonic()
         while not landing.all.wait(PACE):
-            self._lanes.widen()
+            self._lanes.adapt()
             if time.monotonic() - started_at > PATIENCE and all(f.started for f in flights):
                 break
         return PackReport(len(flights), size - len(flights), landing.left)

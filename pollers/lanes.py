@@ -1,15 +1,17 @@
 """Threads for attempts: few while endpoints are fast, many while they are slow.
 
 A thread per attempt costs more than a fast request itself, and one thread for all lets one slow
-endpoint hold up the rest. So work starts on a few lanes, and `widen` opens more only when jobs wait
+endpoint hold up the rest. So work starts on a few lanes, and `adapt` opens more only when jobs wait
 and no lane has come free: under fast endpoints two lanes do everything, under slow ones there are
-as many as there are attempts in flight within a few tens of milliseconds.
+as many as there are attempts in flight within a few tens of milliseconds; and when they are fast
+again, most lanes rest.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -17,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: Lanes that start at once when work arrives.
 FIRST_LANES = 2
+#: Seconds between two looks whether more lanes, or fewer, are needed.
+PACE = 0.008
 #: Seconds without work after which an idle lane ends.
 IDLE_LIFE = 30.0
 
@@ -38,6 +42,7 @@ class Lanes:
         self._step = FIRST_LANES
         self._taken = 0
         self._taken_before = 0
+        self._looked_at = 0.0
 
     def submit(self, jobs: Iterable[Job]) -> None:
         """Queue jobs; each runs on some lane, in order, as soon as one is free."""
@@ -47,15 +52,23 @@ class Lanes:
             self._jobs.extend(jobs)
             self._open_lanes()
 
-    def widen(self) -> None:
-        """Open more lanes if jobs wait and none was taken since the last call."""
+    def adapt(self) -> None:
+        """Open more lanes if jobs wait and none was taken for a while; rest some if they fly.
+
+        Any number of threads may call this as often as they like.
+        """
         with self._wake:
-            stalled = self._taken == self._taken_before
-            self._taken_before = self._taken
-            if self._jobs and stalled and self._width < self._most:
+            now = time.monotonic()
+            if now - self._looked_at < PACE:
+                return
+            taken, self._taken_before, self._looked_at = self._taken - self._taken_before, self._taken, now
+            if self._jobs and taken == 0:
                 self._step *= 2
                 self._width = min(self._most, self._width + self._step)
                 self._open_lanes()
+            elif taken > 2 * self._width:
+                self._step = FIRST_LANES
+                self._width = max(FIRST_LANES, self._width * 3 // 4)
 
     def _open_lanes(self) -> None:
         wanted = min(len(self._jobs), self._width - self._busy)

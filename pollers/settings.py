@@ -45,9 +45,9 @@ class Settings:
     max_body: int = 1_048_576
     #: ``User-Agent`` of every request; empty means ``pollers/<version>``.
     user_agent: str = ""
-    #: Share of attempts, 0 to 1, that send an event to monitors such as Flower. The first attempt
-    #: and the end of a poll are always sent, unless this is 0.
-    attempt_events: float = 1.0
+    #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
+    #: attempt and the end of every poll are shown beside; 0 shows ends only.
+    attempt_events: int = 100
 
     @classmethod
     def read(cls, conf: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -77,8 +77,8 @@ class Settings:
         for name in ("lease", "min_interval"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
-        if not 0 <= self.attempt_events <= 1:
-            raise InvalidSetting("pollers_attempt_events must be a share between 0 and 1.")
+        if self.attempt_events < 0:
+            raise InvalidSetting("pollers_attempt_events must be 0 or more.")
         if not self.prefix or set(self.prefix) & set("{}* "):
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
 

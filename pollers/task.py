@@ -209,11 +209,12 @@ class AttemptTask(Task):
             return self._engine[1]
 
     def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
-        app, share = self._get_app(), runtime.settings.attempt_events
+        app, per_second = self._get_app(), runtime.settings.attempt_events
+        attempt_events = events.AttemptEvents(app, hostname, per_second)
 
         def observe(settled: list[Settled]) -> None:
-            if share and runtime.events_enabled():
-                events.send(app, hostname, settled, share)
+            if per_second and runtime.events_enabled():
+                attempt_events.send(settled)
 
         return Engine(
             runtime.store,

@@ -9,7 +9,7 @@ would look alive for ever (``celery.events.state.Task.event``).
 from __future__ import annotations
 
 import json
-import random
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,21 +27,37 @@ if TYPE_CHECKING:
 _BUFFER = 10_000
 
 
-def send(app: Celery, hostname: str, settled: Iterable[Settled], share: float) -> None:
-    """Send the events of attempts whose polls wait again; ends are told by the held task itself.
+class AttemptEvents:
+    """Sends the events of one process's attempts, not more a second than monitors can follow."""
 
-    ``share`` is the part of attempts, 0 to 1, that send one; a first attempt always does.
-    """
-    events = [
-        event
-        for one in settled
-        if one.accepted
-        and one.settlement.state == "waiting"
-        and (one.settlement.attempt == 1 or random.random() < share)
-        for event in _events(one)
-    ]
-    if events:
-        _publish(app, hostname, events)
+    def __init__(self, app: Celery, hostname: str, per_second: int) -> None:
+        self._app = app
+        self._hostname = hostname
+        self._per_second = per_second
+        self._allowed = per_second
+        self._second_began = time.monotonic()
+
+    def send(self, settled: Iterable[Settled]) -> None:
+        """Send events of attempts whose polls wait again; ends are told by the held task itself.
+
+        First attempts always are, as they make the row. Called by one thread at a time.
+        """
+        # All at the beginning of a second: a few large messages cost less than many small ones.
+        if time.monotonic() - self._second_began >= 1:
+            self._allowed, self._second_began = self._per_second, time.monotonic()
+        events = [event for one in settled if self._shown(one) for event in _events(one)]
+        if events:
+            _publish(self._app, self._hostname, events)
+
+    def _shown(self, settled: Settled) -> bool:
+        if not settled.accepted or settled.settlement.state != "waiting":
+            return False
+        if settled.settlement.attempt == 1:
+            return True
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
 
 
 def send_revoked(app: Celery, hostname: str, poll_id: str) -> None:

@@ -27,14 +27,19 @@ class Work:
             self.done += 1
 
 
+def _lane_threads(before: set[threading.Thread]) -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "pollers-lane"} - before
+
+
 def test_work_starts_on_few_lanes() -> None:
     """However much there is."""
+    before = set(threading.enumerate())
     lanes, work = Lanes(100), Work()
     lanes.submit([work.job] * 50)
     wait_until(lambda: work.running == FIRST_LANES, 5)
+    assert len(_lane_threads(before)) == FIRST_LANES
     work.go.set()
     wait_until(lambda: work.done == 50, 5)
-    assert threading.active_count() < 20
 
 
 def test_lanes_open_while_all_are_blocked() -> None:
@@ -43,7 +48,7 @@ def test_lanes_open_while_all_are_blocked() -> None:
     lanes.submit([work.job] * 60)
 
     def all_run_after_a_look() -> bool:
-        lanes.widen()
+        lanes.adapt()
         return work.running == 60
 
     wait_until(all_run_after_a_look, 5)
@@ -55,9 +60,14 @@ def test_there_are_never_more_lanes_than_the_most() -> None:
     """The rest waits, in order."""
     lanes, work = Lanes(5), Work()
     lanes.submit([work.job] * 20)
-    for _ in range(20):
-        lanes.widen()
-    wait_until(lambda: work.running == 5, 5)
+
+    def five_run_after_a_look() -> bool:
+        lanes.adapt()
+        return work.running == 5
+
+    wait_until(five_run_after_a_look, 5)
+    for _ in range(100):
+        lanes.adapt()
     assert work.running == 5
     work.go.set()
     wait_until(lambda: work.done == 20, 5)

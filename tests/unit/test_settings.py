@@ -46,7 +46,7 @@ def test_the_store_is_where_celerys_redis_is_unless_it_is_said(
         ("concurrency", "-1"),
         ("lease", "soon"),
         ("min_interval", "0"),
-        ("attempt_events", "2"),
+        ("attempt_events", "-2"),
         ("prefix", "a{b"),
     ],
 )
