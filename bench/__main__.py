@@ -40,7 +40,10 @@ def main() -> None:
     console.print(_table(measurements))
     console.print(_memory_sentence(memory))
     RESULTS.mkdir(exist_ok=True)
-    results = {"measurements": [dataclasses.asdict(one) for one in measurements], "waiting": dataclasses.asdict(memory)}
+    results = {
+        "measurements": [dataclasses.asdict(one) for one in measurements],
+        "waiting": dataclasses.asdict(memory),
+    }
     (RESULTS / "latest.json").write_text(json.dumps(results, indent=2))
     if not quick:
         NUMBERS.write_text(_markdown(measurements, memory))
@@ -55,7 +58,9 @@ def _steps(redis: machine.Redis, url: str, full: Load, *, quick: bool):  # type:
     yield lambda: systems.self_retry(redis, url, by_hand)
     yield lambda: ours(redis, url, full, name="pollers, one attempt per task, threads", pack_size=1)
     if not quick:
-        yield lambda: ours(redis, url, full, name="pollers, packs, prefork 2", pack_size=50, pool="prefork", slots=2)
+        yield lambda: ours(
+            redis, url, full, name="pollers, packs, prefork 2", pack_size=50, pool="prefork", slots=2
+        )
         half = dataclasses.replace(full, every=full.polls / 800)
         yield lambda: ours(redis, url, half, name="pollers, packs, threads, at half load", pack_size=50)
 
@@ -77,16 +82,18 @@ def _table(measurements: list[Measurement]) -> Table:
 
 
 def _memory_sentence(memory: Waiting) -> str:
-    grown = (memory.workers_after - memory.workers_before) / 1e6
+    before, after = memory.workers_before / 1e6, memory.workers_after / 1e6
     return (
-        f"{memory.polls:,} waiting polls with a spec of 200 bytes: {memory.redis_bytes:.0f} bytes of Redis each; "
-        f"two workers use {memory.workers_before / 1e6:.0f} MB without them and {grown:+.1f} MB with them."
+        f"{memory.polls:,} waiting polls with a spec of 200 bytes: "
+        f"{memory.redis_bytes:.0f} bytes of Redis each; "
+        f"two workers use {before:.0f} MB without them and {after - before:+.1f} MB with them."
     )
 
 
 def _markdown(measurements: list[Measurement], memory: Waiting) -> str:
+    python = platform.python_version()
     lines = [
-        f"Measured in one run of `make bench` on {systems.cores()} cores, Python {platform.python_version()}.",
+        f"Measured in one run of `make bench` on {systems.cores()} cores, Python {python}.",
         "",
         "| " + " | ".join(_HEADINGS) + " |",
         "| --- " * len(_HEADINGS) + "|",

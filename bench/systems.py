@@ -48,7 +48,14 @@ class Measurement:
 
 
 def pollers_system(
-    redis: Redis, endpoint: str, load: Load, *, name: str, pack_size: int, pool: str = "threads", slots: int = 8
+    redis: Redis,
+    endpoint: str,
+    load: Load,
+    *,
+    name: str,
+    pack_size: int,
+    pool: str = "threads",
+    slots: int = 8,
 ) -> Measurement:
     """Measure this system with two worker processes (of the prefork pool: one with two children)."""
     redis.client.flushall()
@@ -183,7 +190,11 @@ def waiting(redis: Redis, polls: int) -> Waiting:
         spec = PollSpec.parse(f"http://127.0.0.1/{path}", until=UNTIL, returns="output.url", every=30.0)
         for number in range(polls):
             store.admit(
-                f"00000000-0000-4000-8000-{number:012d}", spec=spec.to_json(), span=10.0, timeout=7200.0, delay=3600.0
+                f"00000000-0000-4000-8000-{number:012d}",
+                spec=spec.to_json(),
+                span=10.0,
+                timeout=7200.0,
+                delay=3600.0,
             )
         time.sleep(2)
         after = Waiting(polls, (redis.memory() - redis_before) / polls, before, workers.memory())

@@ -59,5 +59,3 @@ def runtime_of(app: Celery) -> Runtime:
             _runtimes.clear()
             _pid = os.getpid()
         return _runtimes.setdefault(app, Runtime(app))
-
-

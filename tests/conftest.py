@@ -24,6 +24,7 @@ from tests.waiting import wait_until
 #: Number 0 is for what tests share, such as the application of the system tests.
 DATABASES = 1024
 
+
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:

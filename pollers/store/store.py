@@ -160,7 +160,7 @@ class Store:
             ],
             [
                 *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
-                *(settings.pack_size, settings.backlog, call_id),
+                *(settings.pack_size, max(1, settings.backlog // settings.pack_size), call_id),
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],
         )

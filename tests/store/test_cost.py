@@ -65,7 +65,7 @@ def test_a_prefix_keeps_two_installations_apart(redis_url: str) -> None:
     one.admit("p", spec="{}", span=1.0, timeout=60.0)
     assert other.find("p") is None
     assert other.dispatch("w", "c", {"": True}).packs == []
-    assert {key.split(b":")[0] for key in one.client.keys()} == {b"{one}", b"{other}"}
+    assert {key.split(b":")[0] for key in one.client.scan_iter()} == {b"{one}", b"{other}"}
 
 
 def test_a_redis_that_is_away_is_told_in_a_sentence() -> None:

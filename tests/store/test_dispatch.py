@@ -40,7 +40,7 @@ def test_packs_hold_no_more_polls_than_the_setting_says(make_world: Callable[...
 
 def test_a_backlog_stays_in_the_schedule(make_world: Callable[..., World]) -> None:
     """With two packs unbegun no third is sent; once one begins, what was due longest goes next."""
-    world = make_world(pack_size=2, backlog=2)
+    world = make_world(pack_size=2, backlog=4)
     for number in range(6):
         world.admit(f"p{number}")
     first, second = world.dispatch()
