@@ -110,10 +110,13 @@ class Engine:
                 break
         return PackReport(len(flights), size - len(flights), landing.left)
 
-    def drain(self, timeout: float) -> bool:
-        """Wait until nothing is in flight, at most ``timeout`` seconds; False when something is."""
+    def drain(self) -> None:
+        """Wait until every attempt in flight is settled and every outcome published.
+
+        The longest ``request_timeout`` among them bounds the time.
+        """
         with self._room:
-            return self._room.wait_for(lambda: self._in_flight == 0, timeout)
+            self._room.wait_for(lambda: self._in_flight == 0)
 
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
@@ -161,11 +164,12 @@ class Engine:
             return
         results = self._store.settle(settlements)
         ended = [
-            partial(self._publish, settlement.poll_id, result)
+            partial(self._deliver, settlement.poll_id, result)
             for settlement, result in zip(settlements, results, strict=True)
             if isinstance(result, Record)
         ]
         if ended:
+            self._release(-len(ended))
             self._lanes.submit(ended)
         self._observe(
             [
@@ -173,6 +177,12 @@ class Engine:
                 for flight, settlement, result in zip(flights, settlements, results, strict=True)
             ]
         )
+
+    def _deliver(self, poll_id: str, record: Record) -> None:
+        try:
+            self._publish(poll_id, record)
+        finally:
+            self._release(1)
 
 
 class _Landing:

@@ -11,7 +11,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from celery import Task, states
+from celery import Task, signals, states
 from celery.exceptions import Ignore
 from celery.utils import uuid
 
@@ -216,13 +216,17 @@ class AttemptTask(Task):
             if per_second and runtime.events_enabled():
                 attempt_events.send(settled)
 
-        return Engine(
+        engine = Engine(
             runtime.store,
             runtime.transport,
             runtime.settings,
             publish=partial(held.publish, app),
             observe=observe,
         )
+        # Celery waits for tasks; a slow attempt has outlived the task of its pack.
+        for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):
+            shutdown.connect(lambda **_: engine.drain(), weak=False)
+        return engine
 
 
 def _with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]:

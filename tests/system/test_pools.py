@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from pollers import poll
-from tests.endpoints import Endpoint
+from tests.endpoints import Endpoint, Reply
 from tests.system.workers import Worker
+from tests.waiting import wait_until
+
+POOLS = ["threads", "prefork", "gevent", "solo"]
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork", "gevent", "solo"])
+@pytest.mark.parametrize("pool", POOLS)
 def test_a_pool_makes_attempts_and_delivers(
     pool: str, redis_url: str, application: Any, endpoint: Endpoint
 ) -> None:
@@ -27,3 +30,20 @@ def test_a_pool_makes_attempts_and_delivers(
         assert "Traceback" not in worker.log()
     assert worker.process is not None
     assert worker.process.returncode == 0
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_warm_shutdown_finishes_the_attempts_in_flight(
+    pool: str, redis_url: str, application: Any, endpoint: Endpoint
+) -> None:
+    """Of an endpoint so slow that the task of its pack has returned: nothing is asked twice."""
+    queue = f"shutdown-{pool}"
+    url = endpoint.script("/slow", Reply(delay=2, body={"status": "running"}))
+    with Worker(redis_url, name=f"shutdown-{pool}", pool=pool, concurrency=2, queues=queue):
+        result = poll.apply_async((url,), {"until": "status == 'completed'", "every": 600}, queue=queue)
+        wait_until(lambda: endpoint.arrivals("/slow"), 10)
+    status = result.status()
+    assert (status.state, status.attempts) == ("waiting", 1)
+    assert status.last_answer is not None
+    assert status.last_answer.status == 200
+    result.cancel()
