@@ -170,23 +170,17 @@ def _explain(trouble: Exception, guard: Guard) -> tuple[AnswerError, str]:
     """Return what went wrong, by kind and in a sentence."""
     if isinstance(trouble, _Failed):
         return trouble.args[0], trouble.args[1]
-    causes = list(_causes(trouble))
-    if guard.expired or any(isinstance(cause, _TIMEOUTS) for cause in causes):
+    if guard.expired:
         return AnswerError.TIMEOUT, ""
+    causes = _causes(trouble)
     for cause in causes:
         for kinds, error, sentence in _KINDS:
             if isinstance(cause, kinds):
-                return error, sentence.format(_short(causes[-1]))
+                return error, sentence.format(_short(causes[0]))
     return AnswerError.MALFORMED, f"the request failed: {_short(trouble)}"
 
 
-_TIMEOUTS = (
-    requests.Timeout,
-    urllib3.exceptions.TimeoutError,
-    TimeoutError,
-)
-
-#: Kinds of exceptions, the innermost cause first; the first that fits says what happened.
+#: Kinds of exceptions and what they mean; the first that fits the innermost cause says what happened.
 _KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, str]] = [
     (
         (urllib3.exceptions.NameResolutionError, socket.gaierror),
@@ -196,7 +190,9 @@ _KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, s
     ((urllib3.exceptions.SSLError, requests.exceptions.SSLError), AnswerError.TLS, "TLS failed: {}"),
     (http.client.RemoteDisconnected, AnswerError.CONNECTION, "the connection was closed without an answer"),
     (ConnectionError, AnswerError.CONNECTION, "no connection: {}"),
+    # Before the timeouts: urllib3 derives it from them.
     (urllib3.exceptions.NewConnectionError, AnswerError.CONNECTION, "no connection: {}"),
+    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), AnswerError.TIMEOUT, ""),
     (urllib3.exceptions.DecodeError, AnswerError.MALFORMED, "the body cannot be decompressed: {}"),
     (urllib3.exceptions.IncompleteRead, AnswerError.CONNECTION, "the connection broke in the body: {}"),
     (http.client.HTTPException, AnswerError.MALFORMED, "the answer is not HTTP: {}"),

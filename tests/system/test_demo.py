@@ -95,7 +95,7 @@ def test_a_signal_stops_all_children(start: Start, redis_url: str, number: signa
     assert process.wait(PATIENCE) == 128 + number
     wait_until(lambda: not any(child.is_running() for child in children))
     with redis.Redis.from_url(redis_url) as client:
-        assert client.zcard("{pollers}:schedule") == 0
+        assert client.zrange("{pollers}:schedule", 0, -1) == [], client.hgetall("{pollers}:polls")
 
 
 def test_a_lost_worker_ends_the_demo_with_its_log(start: Start, tmp_path: Path) -> None:
