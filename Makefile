@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test lint format docs bench screenshots clean
+.PHONY: help install run dev test browser lint format docs bench screenshots clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ dev: $(STAMP) ## Start Valkey, workers and Flower in this terminal, until Ctrl-C
 
 test: $(STAMP) ## Run the tests (TESTS=path runs some of them).
 	$(BIN)/python -m pytest $(or $(TESTS),tests)
+
+browser: $(STAMP) ## Run the tests that look at Flower in Chromium (apt-get install chromium chromium-driver).
+	$(BIN)/python -m pytest -m browser tests/browser
 
 lint: $(STAMP) ## Check style, types and layers.
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
 """Settings of `celery -A pollers flower`: the columns that show polls best."""
 
 # A poll's url is its argument, its parameters are keyword arguments, its attempts are retries.
-tasks_columns = "name,uuid,state,args,kwargs,retries,result,exception,received,runtime,worker"
+tasks_columns = "name,state,args,kwargs,retries,exception,result,received,runtime,uuid"

@@ -98,7 +98,7 @@ class Dispatcher(bootsteps.StartStopStep):
         self._app.send_task(
             ATTEMPT,
             args=(pack.id, pack.queue, pack.polls),
-            argsrepr=f"({size} polls)" if size > 1 else f"('{pack.polls[0]}', attempt {pack.polls[1]})",
+            argsrepr=f"{size} polls" if size > 1 else f"attempt {pack.polls[1]} of {pack.polls[0]}",
             ignore_result=True,
             **({"queue": pack.queue} if pack.queue else {}),
         )

@@ -26,6 +26,13 @@ from kombu.exceptions import OperationalError
 class PollError(Exception):
     """Anything that goes wrong with a poll."""
 
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __repr__(self) -> str:
+        # What monitors show of a failed task: the sentence, without the details beside it.
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class InvalidPoll(PollError, ValueError):
     """A poll's parameters are wrong: the message names each wrong field and what would be right."""
@@ -40,9 +47,6 @@ class InvalidPoll(PollError, ValueError):
     def problems(self) -> dict[str, str]:
         """What is wrong, by field."""
         return dict(self.args[1]) if len(self.args) > 1 else {}
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
 
 
 class UnknownPoll(PollError, LookupError):
@@ -83,9 +87,6 @@ class PollEnded(PollError):
             "elapsed": elapsed,
         }
         return cls(message, details)
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
 
     @property
     def reason(self) -> str:

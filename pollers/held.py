@@ -21,6 +21,9 @@ POLL = "pollers.poll"
 #: Header that tells a published held task from a poll that was sent as a plain message.
 HELD_HEADER = "pollers_held"
 
+#: Characters of a text for monitors, as many as Celery allows the arguments of a task.
+LONGEST_TEXT = 1024
+
 #: Options of ``apply_async`` that Celery needs when the held task is published. The others are
 #: about when and how the message travels, which the store answers.
 KEPT = (
@@ -54,14 +57,17 @@ def publish(app: Celery, poll_id: str, record: Record) -> None:
     options: dict[str, Any] = loads(record.held) if record.held else {}
     ignore_result = options.pop("ignore_result", False)
     headers = {**options.pop("headers", {}), HELD_HEADER: True, "ignore_result": ignore_result}
-    shown = PollSpec.from_json(record.spec).shown()
-    url = shown.pop("url", "")
+    spec = PollSpec.from_json(record.spec)
+    shown = spec.shown()
+    argsrepr, kwargsrepr = texts(spec)
     if record.queue:
         options["queue"] = record.queue
     app.send_task(
         POLL,
-        args=(url,),
+        args=(shown.pop("url"),),
         kwargs=shown,
+        argsrepr=argsrepr,
+        kwargsrepr=kwargsrepr,
         task_id=poll_id,
         root_id=options.pop("root_id", poll_id),
         retries=record.attempt,
@@ -72,6 +78,19 @@ def publish(app: Celery, poll_id: str, record: Record) -> None:
         add_to_parent=False,
         **options,
     )
+
+
+def texts(spec: PollSpec) -> tuple[str, str]:
+    """Return a poll's url and its other parameters as monitors show them, without secrets."""
+    shown = spec.shown()
+    url = str(shown.pop("url"))
+    # The conditions first: they tell polls of one service apart. Flower's search reads the mapping.
+    names = sorted(shown, key=lambda name: name in {"method", "headers", "params", "json", "data"})
+    return _shortened(url), _shortened(repr({name: shown[name] for name in names}))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 3] + "..."
 
 
 def seconds_until(moment: datetime | str | None, now: datetime) -> float | None:

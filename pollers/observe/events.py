@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.utils.json import loads
 
 from pollers.engine import Settled
-from pollers.held import POLL
+from pollers.held import POLL, texts
 from pollers.spec import PollSpec
 
 if TYPE_CHECKING:
@@ -82,13 +82,12 @@ def _publish(app: Celery, hostname: str, events: list[tuple[str, dict[str, Any]]
 
 def _events(settled: Settled) -> list[tuple[str, dict[str, Any]]]:
     record, settlement = settled.record, settled.settlement
-    shown = PollSpec.from_json(record.spec).shown()
-    url = shown.pop("url", "")
+    args, kwargs = texts(PollSpec.from_json(record.spec))
     row = {
         "uuid": settled.poll_id,
         "name": POLL,
-        "args": repr((url,)),
-        "kwargs": repr(shown),
+        "args": args,
+        "kwargs": kwargs,
         "retries": settlement.attempt,
         "eta": datetime.fromtimestamp(settlement.due_ms / 1000, UTC).isoformat(timespec="milliseconds"),
     }

@@ -23,25 +23,25 @@ os.environ["POLLERS_REDIS_URL"] = f"redis://127.0.0.1:{VALKEY_PORT}/0"
 
 
 @pytest.fixture(scope="session")
-def redis_url(valkey: str) -> str:
+def shared_redis_url(valkey: str) -> str:
     """Return the URL of the database that all system tests share, as applications share one."""
     return f"{valkey}/0"
 
 
 @pytest.fixture(scope="session")
-def application(redis_url: str) -> Iterator[Celery]:
+def application(shared_redis_url: str) -> Iterator[Celery]:
     """Return pollers' application, configured by environment as a user would."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POLLERS_REDIS_URL", redis_url)
-        assert pollers.app.conf.broker_url == redis_url
+        patch.setenv("POLLERS_REDIS_URL", shared_redis_url)
+        assert pollers.app.conf.broker_url == shared_redis_url
         yield pollers.app
         pollers.app.close()
 
 
 @pytest.fixture(scope="session")
-def worker(redis_url: str, application: Celery) -> Iterator[Worker]:
+def worker(shared_redis_url: str, application: Celery) -> Iterator[Worker]:
     """Return one running worker of the default queue."""
-    with Worker(redis_url) as running:
+    with Worker(shared_redis_url) as running:
         yield running
 
 
@@ -53,9 +53,9 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def seen(redis_url: str) -> Iterator[Callable[..., list[Any]]]:
+def seen(shared_redis_url: str) -> Iterator[Callable[..., list[Any]]]:
     """Return a reader of what the workers' tasks noted under a name."""
-    with redis.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(shared_redis_url) as client:
 
         def read(name: str, count: int = 1, limit: float = 15.0) -> list[Any]:
             wait_until(lambda: client.llen(SEEN + name) >= count, limit)

@@ -154,33 +154,33 @@ def test_a_task_id_headers_and_priority_can_be_given(endpoint: Endpoint) -> None
 
 
 def test_a_queue_names_the_workers_that_make_the_attempts(
-    endpoint: Endpoint, redis_url: str, worker: Worker
+    endpoint: Endpoint, shared_redis_url: str, worker: Worker
 ) -> None:
     """Nobody attempts the poll until a worker of that queue is there; then that one does."""
     url = _done(endpoint, "/a", 7)
     result = poll.apply_async((url,), {**UNTIL, "returns": "value"}, queue="far")
     poll.delay(_done(endpoint, "/b", 8), **UNTIL).get(timeout=20)
     assert endpoint.arrivals("/a") == []
-    with Worker(redis_url, name="w2", queues="far") as far:
+    with Worker(shared_redis_url, name="w2", queues="far") as far:
         assert result.get(timeout=20) == 7
         assert result.id in far.log()
     assert result.id not in worker.log()
 
 
 def test_a_poll_can_be_sent_by_name_from_an_application_without_pollers(
-    endpoint: Endpoint, redis_url: str
+    endpoint: Endpoint, shared_redis_url: str
 ) -> None:
     """The worker admits it; its chain goes on, and the result is that of the message."""
-    stranger = Celery("stranger", broker=redis_url, backend=redis_url, set_as_current=False)
+    stranger = Celery("stranger", broker=shared_redis_url, backend=shared_redis_url, set_as_current=False)
     url = _done(endpoint, "/a", 7)
     result = stranger.send_task("pollers.poll", (url,), {**UNTIL, "returns": "value"})
     assert result.get(timeout=20) == 7
     stranger.close()
 
 
-def test_a_poll_sent_by_name_with_wrong_parameters_fails(redis_url: str, seen: Seen) -> None:
+def test_a_poll_sent_by_name_with_wrong_parameters_fails(shared_redis_url: str, seen: Seen) -> None:
     """With the same error, and its errback is called."""
-    stranger = Celery("stranger", broker=redis_url, backend=redis_url, set_as_current=False)
+    stranger = Celery("stranger", broker=shared_redis_url, backend=shared_redis_url, set_as_current=False)
     errback = note_error.s(name="errors")
     result = stranger.send_task("pollers.poll", ("nonsense",), {"evry": 1}, link_error=errback)
     with pytest.raises(Exception, match="did you mean 'every'"):

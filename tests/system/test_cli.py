@@ -7,14 +7,12 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import psutil
 import pytest
 import redis
 
-from tests.conftest import DATABASES
 from tests.endpoints import Endpoint, Reply
 from tests.system.commands import Commands
 from tests.system.workers import Worker
@@ -32,15 +30,6 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-_databases = count(DATABASES - 1, -1)
-
-
-@pytest.fixture
-def redis_url(valkey: str) -> str:
-    """Return the URL of a database of the test's own, where nobody else's workers take its polls."""
-    return f"{valkey}/{next(_databases)}"
 
 
 @pytest.fixture

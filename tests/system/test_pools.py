@@ -16,11 +16,11 @@ POOLS = ["threads", "prefork", "gevent", "solo"]
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_a_pool_makes_attempts_and_delivers(
-    pool: str, redis_url: str, application: Any, endpoint: Endpoint
+    pool: str, shared_redis_url: str, application: Any, endpoint: Endpoint
 ) -> None:
     """Thirty polls, two attempts each, then a warm shutdown that leaves nothing behind."""
     queue = f"pool-{pool}"
-    with Worker(redis_url, name=pool, pool=pool, concurrency=2, queues=queue) as worker:
+    with Worker(shared_redis_url, name=pool, pool=pool, concurrency=2, queues=queue) as worker:
         results = []
         for number in range(30):
             url = endpoint.becomes(f"/{number}", {"status": "completed", "n": number}, after=1)
@@ -34,12 +34,12 @@ def test_a_pool_makes_attempts_and_delivers(
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_a_warm_shutdown_finishes_the_attempts_in_flight(
-    pool: str, redis_url: str, application: Any, endpoint: Endpoint
+    pool: str, shared_redis_url: str, application: Any, endpoint: Endpoint
 ) -> None:
     """Of an endpoint so slow that the task of its pack has returned: nothing is asked twice."""
     queue = f"shutdown-{pool}"
     url = endpoint.script("/slow", Reply(delay=2, body={"status": "running"}))
-    with Worker(redis_url, name=f"shutdown-{pool}", pool=pool, concurrency=2, queues=queue):
+    with Worker(shared_redis_url, name=f"shutdown-{pool}", pool=pool, concurrency=2, queues=queue):
         result = poll.apply_async((url,), {"until": "status == 'completed'", "every": 600}, queue=queue)
         wait_until(lambda: endpoint.arrivals("/slow"), 10)
     status = result.status()

@@ -1,0 +1,28 @@
+"""The wheel that people install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from pollers.store import scripts
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_wheel_has_everything_that_is_needed(tmp_path: Path) -> None:
+    """The scripts and the mark of a typed package; and none of the tests."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    needed = {"pollers/py.typed", *(f"pollers/store/scripts/{name}.lua" for name in scripts.NAMES)}
+    assert needed <= set(names)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"pollers"}
