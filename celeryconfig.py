@@ -32,5 +32,8 @@ prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK
 # How long a dispatched pack or a published outcome has to be taken up before it is sent again.
 # pollers_lease = "15s"
 
+# Attempts of a poll in a row that may die with their workers, before the poll fails.
+# pollers_max_crashes = 3
+
 # Attempts a second that one worker process shows in Flower at most, beside the first of each poll.
 # pollers_attempt_events = 100

@@ -89,6 +89,11 @@ class Dispatcher(bootsteps.StartStopStep):
         if found.releasing:
             for poll_id, record in self._runtime.store.release():
                 held.publish(self._app, poll_id, record)
+        for poll_id in found.unreadable:
+            logger.warning(
+                "The record of poll %s is damaged or of a newer version of pollers; it is left alone.",
+                poll_id,
+            )
         for queue in found.unknown_queues:
             self._queues.setdefault(queue, False)
         return _next_tick(found)

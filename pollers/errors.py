@@ -5,6 +5,7 @@
     PollError
     ├── InvalidPoll (ValueError)          a parameter is wrong; nothing was stored
     ├── UnknownPoll (LookupError)         no poll of this id is known (any more)
+    ├── UnreadableRecord (ValueError)      a record in Redis is damaged, or of a newer version
     ├── StoreUnavailable (OperationalError of kombu)   Redis is out of reach or takes no writes
     └── PollEnded                         a poll ended without success
         ├── PollFailed                    its condition of failure holds, or it was tried too often
@@ -51,6 +52,10 @@ class InvalidPoll(PollError, ValueError):
 
 class UnknownPoll(PollError, LookupError):
     """No poll of this id is known, or it ended longer than ``result_expires`` ago."""
+
+
+class UnreadableRecord(PollError, ValueError):
+    """The record of a poll in Redis is damaged, or was written by a newer version of this package."""
 
 
 class StoreUnavailable(PollError, OperationalError):

@@ -6,6 +6,7 @@ when the poll ends, so that results, links, chains and chords are Celery's own w
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from pollers.store import Record
 
 if TYPE_CHECKING:
     from celery import Celery
+
+logger = logging.getLogger(__name__)
 
 POLL = "pollers.poll"
 #: Header that tells a published held task from a poll that was sent as a plain message.
@@ -54,10 +57,10 @@ def publish(app: Celery, poll_id: str, record: Record) -> None:
         kombu.exceptions.OperationalError: The broker cannot be reached.
 
     """
-    options: dict[str, Any] = loads(record.held) if record.held else {}
+    options = _options(poll_id, record)
     ignore_result = options.pop("ignore_result", False)
     headers = {**options.pop("headers", {}), HELD_HEADER: True, "ignore_result": ignore_result}
-    spec = PollSpec.from_json(record.spec)
+    spec = PollSpec.salvaged(record.spec)
     shown = spec.shown()
     argsrepr, kwargsrepr = texts(spec)
     if record.queue:
@@ -78,6 +81,15 @@ def publish(app: Celery, poll_id: str, record: Record) -> None:
         add_to_parent=False,
         **options,
     )
+
+
+def _options(poll_id: str, record: Record) -> dict[str, Any]:
+    """Return what `pack` kept; nothing when it is damaged, so that the outcome is delivered all the same."""
+    try:
+        return dict(loads(record.held)) if record.held else {}
+    except (TypeError, ValueError):
+        logger.error("The options of poll %s are damaged; its links and chain are lost.", poll_id)
+        return {}
 
 
 def texts(spec: PollSpec) -> tuple[str, str]:

@@ -42,14 +42,17 @@ def result_of(record: Record) -> Any:
 
 def error_of(record: Record) -> PollEnded:
     """Return the error of a poll that ended without success."""
-    spec = PollSpec.from_json(record.spec)
+    spec = PollSpec.salvaged(record.spec)
     if record.state == "timed_out":
         error, reason = "PollTimeout", "the deadline passed"
     elif record.state == "cancelled":
         error, reason = "PollCancelled", "on request"
+    elif record.outcome:
+        outcome = json.loads(record.outcome)
+        error, reason = outcome["error"], outcome["reason"]
     else:
-        outcome = json.loads(record.outcome) if record.outcome else {}
-        error, reason = outcome.get("error", "PollFailed"), outcome.get("reason", "no reason is known")
+        # No attempt came to an end: `dispatch` gave it up.
+        error, reason = "PollFailed", f"its last {record.crashes} attempts died with their workers"
     last = record.last_answer()
     return _ERRORS.get(error, PollFailed).build(
         reason,

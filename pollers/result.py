@@ -55,7 +55,7 @@ class PollStatus:
     def of(cls, poll_id: str, found: Found) -> PollStatus:
         """Return the status of a poll that `Store.find` found."""
         record, last = found.record, found.record.last_answer()
-        shown = PollSpec.from_json(record.spec).shown()
+        shown = PollSpec.salvaged(record.spec).shown()
         waits = record.state == "waiting" and found.due_ms is not None
         return cls(
             id=poll_id,

@@ -39,6 +39,9 @@ class Settings:
     backlog: int = 150
     #: Seconds a dispatched pack, or a published outcome, has to be taken up before it is sent again.
     lease: float = 15.0
+    #: Attempts in a row that may die with their workers, before the poll itself is taken for the
+    #: reason and fails.
+    max_crashes: int = 3
     #: Shortest interval in seconds that a poll may ask for.
     min_interval: float = 0.5
     #: Largest body of an answer in bytes, after decompression.
@@ -71,7 +74,7 @@ class Settings:
 
     def check(self) -> None:
         """Raise `InvalidSetting` when a value is outside its range."""
-        for name in ("pack_size", "concurrency", "backlog", "max_body"):
+        for name in ("pack_size", "concurrency", "backlog", "max_crashes", "max_body"):
             if getattr(self, name) < 1:
                 raise InvalidSetting(f"pollers_{name} must be 1 or more.")
         for name in ("lease", "min_interval"):

@@ -112,6 +112,14 @@ class PollSpec:
             values = {name: value for name, value in values.items() if name in _DEFAULTS}
         return cls(**values)
 
+    @classmethod
+    def salvaged(cls, text: str) -> Self:
+        """Return the spec in a text, or, where the text is damaged, an empty one to show in its place."""
+        try:
+            return cls.from_json(text)
+        except (TypeError, ValueError):
+            return cls(url="")
+
     @property
     def cadence(self) -> Cadence:
         """The cadence that `every` describes."""

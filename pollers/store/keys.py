@@ -22,6 +22,9 @@ class Keys:
         self.stats = tag + "stats"
         #: SET, names of the queues that polls have asked for. A few.
         self.queues = tag + "queues"
+        #: STRING, id of the poll that is attempted on its own, as its attempts have died with their
+        #: workers. Expires with the lease of the attempt.
+        self.suspect = tag + "suspect"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:

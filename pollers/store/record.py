@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import msgpack
 
+from pollers.errors import UnreadableRecord
+
 #: Version of the layout. A reader takes its own version and older ones, and leaves newer ones alone.
 VERSION = 1
 
@@ -57,17 +59,21 @@ class Record(NamedTuple):
 
     @classmethod
     def unpack(cls, packed: bytes) -> Record:
-        """Read a packed record; fields that a later version appended are ignored.
+        """Read a packed record.
 
         Raises:
-            ValueError: The bytes are not a record.
+            UnreadableRecord: The bytes are no record, or one of a newer version.
 
         """
         try:
             fields = msgpack.unpackb(packed)
-            return cls(*fields[: len(cls._fields)])
-        except (TypeError, ValueError, msgpack.UnpackException) as error:
-            raise ValueError(f"not a poll record: {packed[:60]!r}") from error
+            newer = fields[0] > VERSION
+            record = cls(*fields[: len(cls._fields)])
+        except (IndexError, TypeError, ValueError, msgpack.UnpackException) as error:
+            raise UnreadableRecord(f"not the record of a poll: {packed[:60]!r}") from error
+        if newer:
+            raise UnreadableRecord(f"a record of version {record.version}; this program reads {VERSION}")
+        return record
 
     @property
     def ended(self) -> bool:

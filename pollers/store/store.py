@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -11,12 +12,14 @@ import redis
 import tenacity
 from redis.commands.core import Script
 
-from pollers.errors import StoreUnavailable
+from pollers.errors import StoreUnavailable, UnreadableRecord
 from pollers.settings import Settings
 from pollers.store import scripts
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
 from pollers.store.record import Record
+
+logger = logging.getLogger(__name__)
 
 #: A running attempt may settle so long after its deadline, in ms: its request ends with the deadline,
 #: and the answer still has to travel. Together with a dispatcher's tick it stays under one second.
@@ -24,6 +27,9 @@ GRACE_MS = 400
 #: What an attempt may take beyond its span, in ms, before its lease runs out: waiting for a thread
 #: in its worker, and settling.
 MARGIN_MS = 5_000
+#: Attempts in a row that died with their workers, after which a poll is attempted on its own. Not
+#: after the first: a killed worker is common, and all its polls would queue up for it.
+SUSPICIOUS = 2
 #: A worker that has not dispatched for so long, in ms, counts as gone.
 WORKER_LIFE_MS = 5_000
 #: Polls that one `dispatch` takes at most, so that a call stays around two milliseconds.
@@ -61,6 +67,8 @@ class Dispatch(NamedTuple):
     #: Queues of due polls that the call did not name.
     unknown_queues: list[str]
     packs: list[Pack]
+    #: Due polls whose records are damaged or of a newer version; they are left alone for a while.
+    unreadable: list[str]
 
 
 class Begun(NamedTuple):
@@ -152,15 +160,16 @@ class Store:
     def dispatch(self, worker: str, call_id: str, queues: Mapping[str, bool]) -> Dispatch:
         """Take due polls; ``queues`` maps each known queue to whether the worker consumes it."""
         settings, keys = self._settings, self.keys
-        now, next_due, releasing, unknown, packs = self._run(
+        now, next_due, releasing, unknown, packs, unreadable = self._run(
             "dispatch",
             [
-                *(keys.polls, keys.schedule, keys.releases, keys.stats),
+                *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
                 *(key for queue in queues for key in keys.for_queue(queue)),
             ],
             [
                 *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
                 *(settings.pack_size, max(1, settings.backlog // settings.pack_size), call_id),
+                *(settings.max_crashes, SUSPICIOUS, MARGIN_MS),
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],
         )
@@ -176,6 +185,7 @@ class Store:
                 )
                 for pack_id, queue, polls in packs
             ],
+            unreadable=[poll_id.decode() for poll_id in unreadable],
         )
 
     def begin(self, pack: Pack) -> Begun:
@@ -193,7 +203,7 @@ class Store:
         keys = self.keys
         results = self._patiently(
             "settle",
-            [keys.polls, keys.schedule, keys.releases, keys.stats],
+            [keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect],
             [_ms(self._settings.lease), *(msgpack.packb(settlement) for settlement in settlements)],
         )
         return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
@@ -233,7 +243,12 @@ class Store:
         return str(self._patiently("nudge", key_list, [poll_id]).decode())
 
     def find(self, poll_id: str) -> Found | None:
-        """Return a poll, live or ended, or None when it is not known (any more)."""
+        """Return a poll, live or ended, or None when it is not known (any more).
+
+        Raises:
+            UnreadableRecord: Its record is damaged, or of a newer version.
+
+        """
         with translated_errors(self.client):
             pipe = self.client.pipeline(transaction=False)
             pipe.hget(self.keys.polls, poll_id)
@@ -276,5 +291,10 @@ def _ms(seconds: float) -> int:
 
 def _records(flat: Iterable[bytes]) -> list[tuple[str, Record]]:
     """Pair up ``id, record, id, record, ...``, leaving out what cannot be read."""
-    pairs = iter(flat)
-    return [(poll_id.decode(), Record.unpack(packed)) for poll_id, packed in zip(pairs, pairs, strict=True)]
+    pairs, records = iter(flat), []
+    for poll_id, packed in zip(pairs, pairs, strict=True):
+        try:
+            records.append((poll_id.decode(), Record.unpack(packed)))
+        except UnreadableRecord as error:
+            logger.warning("Poll %s is left alone: %s", poll_id.decode(), error)
+    return records

@@ -17,8 +17,7 @@ local id = ARGV[1]
 
 local record = read_record(polls, id)
 if not record then
-  local packed = redis.call('GET', ended)
-  return packed and cmsgpack.unpack(packed)[STATE] or 'unknown'
+  return ended_state(ended)
 end
 if ENDED_STATES[record[STATE]] then return record[STATE] end
 if record[STATE] == 'running' then redis.call('HINCRBY', stats, 'abandoned', 1) end

@@ -15,8 +15,7 @@ local id = ARGV[1]
 
 local record = read_record(polls, id)
 if not record then
-  local packed = redis.call('GET', ended)
-  return packed and cmsgpack.unpack(packed)[STATE] or 'unknown'
+  return ended_state(ended)
 end
 if record[STATE] == 'waiting' then
   -- LT: a poll that is due already keeps its place among the others that are.

@@ -23,6 +23,13 @@ local function read_record(polls, id)
   return record
 end
 
+-- The terminal state of a poll that has been delivered, or `unknown`.
+local function ended_state(ended)
+  local packed = redis.call('GET', ended)
+  local ok, record = pcall(cmsgpack.unpack, packed or '')
+  return ok and type(record) == 'table' and record[STATE] or 'unknown'
+end
+
 -- Stores the record and returns it packed.
 local function write_record(polls, id, record)
   local packed = cmsgpack.pack(record)

@@ -9,6 +9,7 @@
 --   KEYS[2] -> schedule
 --   KEYS[3] -> releases
 --   KEYS[4] -> stats
+--   KEYS[5] -> suspect
 --   ARGV[1] -> ms that the caller has to publish the held tasks of polls that end
 --   ARGV[2 + i] -> one settled attempt (from 0) as a MessagePack array: id, attempt, state (`waiting`,
 --     `succeeded` or `failed`), next due time in ms, progress, answer, outcome
@@ -17,7 +18,7 @@
 --
 -- Cost: O(m log n) for m attempts, at most pollers_concurrency.
 
-local polls, schedule, releases, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local polls, schedule, releases, stats, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local lease = tonumber(ARGV[1])
 
 local now = clock_ms()
@@ -35,7 +36,10 @@ for i = 2, #ARGV do
     count('settle_refused')
   else
     record[STATE], record[PROGRESS], record[ANSWER], record[OUTCOME] = state, progress, answer, outcome
-    record[CRASHES] = 0
+    if record[CRASHES] > 0 then
+      record[CRASHES] = 0
+      if redis.call('GET', suspect) == id then redis.call('DEL', suspect) end
+    end
     if state == 'waiting' then
       write_record(polls, id, record)
       redis.call('ZADD', schedule, math.min(due, record[DEADLINE]), id)
