@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test browser lint format docs bench screenshots clean
+.PHONY: help install run dev test browser chaos lint format docs bench screenshots clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: $(STAMP) ## Run the tests (TESTS=path runs some of them).
 
 browser: $(STAMP) ## Run the tests that look at Flower in Chromium (apt-get install chromium chromium-driver).
 	$(BIN)/python -m pytest -m browser tests/browser
+
+chaos: $(STAMP) ## Kill and cut off everything that can be, and count the polls (about ten minutes).
+	$(BIN)/python -m pytest -m chaos tests/chaos
 
 lint: $(STAMP) ## Check style, types and layers.
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from celery.utils import uuid
 from pollers import control, held
 from pollers.errors import StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
-from pollers.store import Dispatch, Pack
+from pollers.store import Dispatch, Pack, risks
 from pollers.task import ATTEMPT
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Dispatcher(bootsteps.StartStopStep):
         self._runtime: Runtime = runtime_of(consumer.app)
         self._runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
         self._name = f"{consumer.hostname}.{os.getpid()}.{uuid()[:8]}"
-        self._queues = self._consumed_queues()
+        self._queues = {}
         self._schedule(SHORTEST_TICK)
 
     def stop(self, consumer: Any) -> None:
@@ -82,6 +82,9 @@ class Dispatcher(bootsteps.StartStopStep):
             self._schedule(delay)
 
     def _dispatch(self) -> float:
+        if not self._queues:
+            self._queues = self._consumed_queues()
+            self._warn_of_risks()
         call_id = f"{self._name}.{next(self._calls)}"
         found = self._runtime.store.dispatch(self._name, call_id, self._queues)
         for pack in found.packs:
@@ -97,6 +100,10 @@ class Dispatcher(bootsteps.StartStopStep):
         for queue in found.unknown_queues:
             self._queues.setdefault(queue, False)
         return _next_tick(found)
+
+    def _warn_of_risks(self) -> None:
+        for risk in risks(self._runtime.store):
+            logger.warning("%s %s", risk.problem, risk.cure)
 
     def _send(self, pack: Pack) -> None:
         size = len(pack.polls) // 3

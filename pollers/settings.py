@@ -34,8 +34,9 @@ class Settings:
     pack_size: int = 50
     #: Most attempts in flight at once in one worker process.
     concurrency: int = 200
-    #: Dispatched polls that may wait unbegun in a queue, for each worker that consumes it; at least one
-    #: pack may. What is due beyond stays in the schedule, where it can still grow into larger packs.
+    #: Dispatched polls that may wait unbegun in a queue, for each worker that consumes it: never more
+    #: than `concurrency`, and at least one pack. What is due beyond stays in the schedule, where it can
+    #: still grow into larger packs.
     backlog: int = 150
     #: Seconds a dispatched pack, or a published outcome, has to be taken up before it is sent again.
     lease: float = 15.0

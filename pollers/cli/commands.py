@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 from pollers.cli.dev import dev
+from pollers.cli.doctor import doctor
 from pollers.cli.exits import Commands
 from pollers.cli.ls import ls
 from pollers.cli.run import run
@@ -42,5 +43,5 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-for command in (run, submit, ls, show, cancel, nudge, dev):
+for command in (run, submit, ls, show, cancel, nudge, doctor, dev):
     main.add_command(command)

@@ -3,6 +3,7 @@
 from pollers.store.keys import Keys
 from pollers.store.overview import Overview, overview
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
+from pollers.store.risks import Risk, risks, server_name
 from pollers.store.store import Begun, Claim, Dispatch, Found, Pack, Settlement, Store
 
 __all__ = [
@@ -16,7 +17,10 @@ __all__ = [
     "Overview",
     "Pack",
     "Record",
+    "Risk",
     "Settlement",
     "Store",
     "overview",
+    "risks",
+    "server_name",
 ]

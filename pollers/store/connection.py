@@ -50,14 +50,16 @@ def translated_errors(client: redis.Redis) -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise StoreUnavailable(f"Redis at {_place(client)} cannot be reached: {error}") from error
     except redis.exceptions.ResponseError as error:
-        if not _refuses_writes(str(error)):
+        if not _refuses_writes(error):
             raise
         raise StoreUnavailable(f"Redis at {_place(client)} takes no writes: {error}") from error
 
 
-def _refuses_writes(message: str) -> bool:
-    # Inside a script these arrive as plain errors whose text quotes the code.
-    return any(code in message for code in ("OOM ", "READONLY", "MISCONF", "LOADING", "NOREPLICAS"))
+def _refuses_writes(error: redis.exceptions.ResponseError) -> bool:
+    # From inside a script some arrive as plain errors whose text quotes the code.
+    return isinstance(error, redis.exceptions.OutOfMemoryError) or any(
+        code in str(error) for code in ("OOM ", "READONLY", "MISCONF", "LOADING", "NOREPLICAS")
+    )
 
 
 def _place(client: redis.Redis) -> str:

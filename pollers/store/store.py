@@ -160,6 +160,10 @@ class Store:
     def dispatch(self, worker: str, call_id: str, queues: Mapping[str, bool]) -> Dispatch:
         """Take due polls; ``queues`` maps each known queue to whether the worker consumes it."""
         settings, keys = self._settings, self.keys
+        # What is begun together also has to run together, as its leases count from there; and what waits
+        # unbegun for longer than its lease is sent twice.
+        pack_size = min(settings.pack_size, settings.concurrency)
+        backlog = max(1, min(settings.backlog, settings.concurrency) // pack_size)
         now, next_due, releasing, unknown, packs, unreadable = self._run(
             "dispatch",
             [
@@ -168,7 +172,7 @@ class Store:
             ],
             [
                 *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
-                *(settings.pack_size, max(1, settings.backlog // settings.pack_size), call_id),
+                *(pack_size, backlog, call_id),
                 *(settings.max_crashes, SUSPICIOUS, MARGIN_MS),
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],

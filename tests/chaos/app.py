@@ -1,0 +1,114 @@
+"""The workers' application of the chaos tests: pollers' own, and a process that dies where it is told to.
+
+`CHAOS_POINT` names the point, `CHAOS_PASSES` how often it is passed before; death is SIGKILL.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from itertools import count
+from typing import Any
+
+from pollers import app
+from pollers.dispatcher import Dispatcher
+from pollers.store import Store
+from pollers.transport import Transport
+
+__all__ = ["app"]
+
+#: A URL with this in it kills the worker that asks for it.
+POISON = "/poison"
+
+_passes = count()
+
+
+def die() -> None:
+    """End this process as `kill -9` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def passed() -> None:
+    """Die, once the point has been passed often enough."""
+    if next(_passes) == int(os.environ.get("CHAOS_PASSES", "0")):
+        die()
+
+
+def after(owner: type, name: str, condition: Any = bool) -> None:
+    """Die after a method has returned something that meets the condition."""
+    method = getattr(owner, name)
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        result = method(*args, **kwargs)
+        if condition(result):
+            passed()
+        return result
+
+    setattr(owner, name, dying)
+
+
+def before(owner: type, name: str) -> None:
+    """Die before a method is called."""
+    method = getattr(owner, name)
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        passed()
+        return method(*args, **kwargs)
+
+    setattr(owner, name, dying)
+
+
+def during(owner: type, name: str, seconds: float) -> None:
+    """Die while a method runs."""
+    method = getattr(owner, name)
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        threading.Timer(seconds, passed).start()
+        return method(*args, **kwargs)
+
+    setattr(owner, name, dying)
+
+
+def twice(owner: type, name: str) -> None:
+    """Call a method twice each time."""
+    method = getattr(owner, name)
+
+    def doubled(*args: Any, **kwargs: Any) -> Any:
+        method(*args, **kwargs)
+        return method(*args, **kwargs)
+
+    setattr(owner, name, doubled)
+
+
+def poison(owner: type, name: str) -> None:
+    """Die before a request to a poisoned URL."""
+    method = getattr(owner, name)
+
+    def deadly(self: Any, request: Any, **kwargs: Any) -> Any:
+        if POISON in request.url:
+            die()
+        return method(self, request, **kwargs)
+
+    setattr(owner, name, deadly)
+
+
+POINTS = {
+    "between dispatch and publish": lambda: after(Store, "dispatch", lambda found: found.packs),
+    "with packs queued": lambda: after(Dispatcher, "_send", lambda _: True),
+    "between begin and request": lambda: after(Store, "begin", lambda begun: begun.polls),
+    "during the request": lambda: during(Transport, "fetch", 0.03),
+    "between request and settle": lambda: before(Store, "settle"),
+    "between settle and release": lambda: after(
+        Store, "settle", lambda results: any(not isinstance(result, bool) for result in results)
+    ),
+    "while running the held task": lambda: after(Store, "claim", lambda claim: claim.record),
+    "between result and delivery": lambda: before(Store, "deliver"),
+    "every message twice": lambda: twice(Dispatcher, "_send"),
+    "poison": lambda: poison(Transport, "fetch"),
+}
+#: Those at which a process dies when it has passed often enough.
+DEADLY = [name for name in POINTS if name.startswith(("between", "with", "during", "while"))]
+
+if point := os.environ.get("CHAOS_POINT"):
+    POINTS[point]()

