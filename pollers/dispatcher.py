@@ -93,10 +93,7 @@ class Dispatcher(bootsteps.StartStopStep):
             for poll_id, record in self._runtime.store.release():
                 held.publish(self._app, poll_id, record)
         for poll_id in found.unreadable:
-            logger.warning(
-                "The record of poll %s is damaged or of a newer version of pollers; it is left alone.",
-                poll_id,
-            )
+            logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:
             self._queues.setdefault(queue, False)
         return _next_tick(found)

