@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test browser chaos lint format docs bench screenshots clean
+.PHONY: help install run dev test browser chaos soak lint format docs bench screenshots clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,8 +32,11 @@ test: $(STAMP) ## Run the tests (TESTS=path runs some of them).
 browser: $(STAMP) ## Run the tests that look at Flower in Chromium (apt-get install chromium chromium-driver).
 	$(BIN)/python -m pytest -m browser tests/browser
 
-chaos: $(STAMP) ## Kill and cut off everything that can be, and count the polls (about ten minutes).
+chaos: $(STAMP) ## Kill and cut off everything that can be, and count the polls: ten minutes (apt-get install faketime).
 	$(BIN)/python -m pytest -m chaos tests/chaos
+
+soak: $(STAMP) ## Keep 100,000 polls waiting and 300 attempts a second going, for ten minutes of kill -9.
+	$(BIN)/python -m tests.chaos.soak
 
 lint: $(STAMP) ## Check style, types and layers.
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
         "unacked_restore_limit": 500,
         "visibility_timeout": 300,
     },
+    "worker_consumer": "pollers.consumer:Consumer",
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "broker_channel_error_retry": True,

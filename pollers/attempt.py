@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 #: as sending it. About 5 KB each.
 PARSED = 1024
 
+#: Seconds that a request needs at least: one that is begun later would arrive after the deadline.
+SHORTEST_REQUEST = 0.01
+
 _rng = random.Random()
 
 
@@ -48,14 +51,14 @@ def redis_clock(now_ms: int) -> Callable[[], float]:
 
 
 def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlement | None:
-    """Check the endpoint once and settle; None when the deadline has passed, so that none is made."""
+    """Check the endpoint once and settle; None when there is no time left for a request."""
     try:
         spec, request = _parsed(attempt.record.spec)
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
     timeout = min(spec.request_timeout, attempt.remaining)
-    if timeout <= 0:
+    if timeout < SHORTEST_REQUEST:
         return None
     try:
         answer = transport.fetch(request, timeout=timeout)

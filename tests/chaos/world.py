@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -94,9 +95,13 @@ class World:
         """Exit codes of the workers that have died so far."""
         return list(self._deaths)
 
-    def start_worker(self, name: str, **environment: str) -> Worker:
-        """Start a worker; when it dies another one takes its place, which knows no point to die at."""
-        worker = Worker(self.redis_url, name=name, app=APP, settings={**SETTINGS, **environment})
+    def start_worker(self, name: str, *, prefix: Sequence[str] = (), **environment: str) -> Worker:
+        """Start a worker, by way of the command ``prefix`` where one is given.
+
+        When it dies another one takes its place, which knows no point to die at.
+        """
+        settings = {**SETTINGS, **environment}
+        worker = Worker(self.redis_url, name=name, app=APP, settings=settings, prefix=prefix)
         self.workers.append(worker.start())
         return worker
 

@@ -68,3 +68,17 @@ def test_a_live_poll_has_no_outcome_to_claim(world: World) -> None:
     assert world.store.claim("p").verdict == "live"
     assert not world.store.deliver("p", 1.0)
     assert world.store.claim("stranger").verdict == "unknown"
+
+
+def test_an_outcome_is_published_again_after_ever_longer_times(hasty: World) -> None:
+    """So that slow workers do not drown in copies of what they already have; but not for ever longer."""
+    _ended(hasty)
+    pauses = []
+    for _ in range(6):
+        wait_until(hasty.store.release, 5)
+        due = hasty.store.client.zscore(hasty.store.keys.releases, "p")
+        assert due is not None
+        pauses.append(due - hasty.now_ms())
+    assert pauses[0] <= 100
+    assert pauses[-1] > 4 * pauses[0]
+    assert max(pauses) <= 16 * 50
