@@ -4,7 +4,8 @@ from pollers.store.keys import Keys
 from pollers.store.overview import Overview, overview
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
 from pollers.store.risks import Risk, risks, server_name
-from pollers.store.store import Begun, Claim, Dispatch, Found, Pack, Settlement, Store
+from pollers.store.store import Store
+from pollers.store.values import Begun, Claim, Dispatch, Found, Pack, Settlement
 
 __all__ = [
     "LIVE_STATES",

@@ -7,7 +7,8 @@ from typing import cast
 
 from pollers.store.connection import translated_errors
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
-from pollers.store.store import WORKER_LIFE_MS, Found, Store
+from pollers.store.store import WORKER_LIFE_MS, Store
+from pollers.store.values import Found
 
 #: Polls to a batch. Redis spends about a millisecond on one, and serves others between two.
 BATCH = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import msgpack
 import redis
@@ -18,6 +18,7 @@ from pollers.store import scripts
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
 from pollers.store.record import Record
+from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement
 
 logger = logging.getLogger(__name__)
 
@@ -36,80 +37,6 @@ WORKER_LIFE_MS = 5_000
 DISPATCH_LIMIT = 500
 #: Polls that one `release` takes at most: publishing one costs about a millisecond.
 RELEASE_LIMIT = 20
-
-
-class Admission(NamedTuple):
-    """What came of an admission."""
-
-    #: False when a poll of this id is known already.
-    new: bool
-    #: False when the deadline has passed by Redis' clock; then nothing was stored.
-    in_time: bool
-
-
-class Pack(NamedTuple):
-    """Polls that one ``pollers.attempt`` task carries."""
-
-    id: str
-    #: Queue to send it to; empty for Celery's own routing.
-    queue: str
-    #: Flat, as the message carries it: id, attempt, due time in ms, id, ...
-    polls: list[str | int]
-
-
-class Dispatch(NamedTuple):
-    """What one call of `Store.dispatch` found."""
-
-    #: Seconds until the next poll is due; None when none waits.
-    next_due_in: float | None
-    #: Polls whose outcome is not delivered yet.
-    releasing: int
-    #: Queues of due polls that the call did not name.
-    unknown_queues: list[str]
-    packs: list[Pack]
-    #: Due polls whose records are damaged or of a newer version; they are left alone for a while.
-    unreadable: list[str]
-
-
-class Begun(NamedTuple):
-    """The attempts of a pack that may run."""
-
-    #: Redis' clock when they began, in ms.
-    now_ms: int
-    polls: list[tuple[str, Record]]
-
-
-class Settlement(NamedTuple):
-    """What an attempt came to, in the order that ``settle.lua`` reads."""
-
-    poll_id: str
-    attempt: int
-    #: ``waiting``, ``succeeded`` or ``failed``.
-    state: str
-    #: Next due time in ms of Redis' clock; 0 when the poll ended.
-    due_ms: int
-    progress: str
-    answer: str
-    outcome: str
-
-
-class Claim(NamedTuple):
-    """A held task's claim on an outcome."""
-
-    #: ``claimed``, ``live``, ``busy``, ``delivered`` or ``unknown``.
-    verdict: str
-    #: The record, when claimed.
-    record: Record | None
-
-
-class Found(NamedTuple):
-    """A poll as `Store.find` sees it."""
-
-    record: Record
-    #: When somebody looks at it again, in ms; None when it has ended.
-    due_ms: int | None
-    #: Redis' clock in ms.
-    now_ms: int
 
 
 class Store:
