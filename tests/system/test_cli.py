@@ -19,7 +19,7 @@ from tests.system.workers import Worker
 from tests.waiting import wait_until
 
 DONE = "status == 'completed'"
-COMMANDS = ("run", "submit", "ls", "show", "cancel", "nudge", "dev")
+COMMANDS = ("run", "submit", "ls", "show", "cancel", "nudge", "doctor", "dev")
 #: A Redis that nobody listens at.
 NOWHERE = "redis://127.0.0.1:1/0"
 
