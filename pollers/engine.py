@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from pollers.attempt import Attempt, make, redis_clock
 from pollers.errors import StoreUnavailable
-from pollers.lanes import PACE, Lanes
+from pollers.lanes import Lanes
 from pollers.settings import Settings
 from pollers.store import Pack, Record, Settlement, Store
 from pollers.transport import Transport
@@ -103,10 +103,8 @@ class Engine:
         landing = _Landing(len(begun.polls))
         flights = [_Flight(Attempt(*poll, clock), landing.one) for poll in begun.polls]
         self._lanes.submit([partial(self._fly, flight) for flight in flights])
-        started_at = time.monotonic()
-        while not landing.all.wait(PACE):
-            self._lanes.adapt()
-            if time.monotonic() - started_at > PATIENCE and all(f.started for f in flights):
+        while not landing.all.wait(PATIENCE):
+            if all(flight.started for flight in flights):
                 break
         return PackReport(len(flights), size - len(flights), landing.left)
 

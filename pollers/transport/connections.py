@@ -81,7 +81,7 @@ class Origin(NamedTuple):
 class Connections:
     """Open connections that no request uses, by origin; shared by all threads."""
 
-    def __init__(self, *, origins: int, each: int, ca_bundle: str) -> None:
+    def __init__(self, origins: int, each: int, ca_bundle: str) -> None:
         """Keep connections to so many ``origins``, and so many ``each``; trust a file or directory of CAs."""
         self._origins = origins
         self._each = each

@@ -45,8 +45,9 @@ class Transport:
         self._max_body = max_body
         self._user_agent = user_agent or _own_name()
         self._user_agent_line = f"User-Agent: {self._user_agent}\r\n".encode("latin-1")
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
-        self._connections = Connections(origins=POOLED_ORIGINS, each=POOLED_CONNECTIONS, ca_bundle=bundle)
+        names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        self._ca_bundle = next(filter(None, map(os.environ.get, names)), DEFAULT_CA_BUNDLE_PATH)
+        self._connections = Connections(POOLED_ORIGINS, POOLED_CONNECTIONS, self._ca_bundle)
         self._watchdog = Watchdog()
         # The rules of redirects and proxies; nothing is sent through it.
         self._rules = requests.Session()
@@ -56,7 +57,6 @@ class Transport:
             name.lower().endswith("_proxy") and value for name, value in os.environ.items()
         )
         self._adapter = WatchedAdapter(POOLED_ORIGINS, POOLED_CONNECTIONS, max_retries=0)
-        self._verify = bundle
 
     def fetch(self, request: Request, *, timeout: float) -> Answer:
         """Send a request and return the answer, following redirects, within ``timeout`` seconds."""
@@ -160,7 +160,7 @@ class Transport:
         guard.reused = False
         prepared.headers.setdefault("User-Agent", self._user_agent)
         response = self._adapter.send(
-            prepared, stream=True, timeout=(timeout, timeout), verify=self._verify, proxies=proxies
+            prepared, stream=True, timeout=(timeout, timeout), verify=self._ca_bundle, proxies=proxies
         )
         return Response.adapted(response)
 
@@ -229,7 +229,11 @@ _KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, s
     (urllib3.exceptions.NewConnectionError, AnswerError.CONNECTION, "no connection: {}"),
     ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), AnswerError.TIMEOUT, ""),
     (urllib3.exceptions.DecodeError, AnswerError.MALFORMED, "the body cannot be decompressed: {}"),
-    ((http.client.IncompleteRead, urllib3.exceptions.IncompleteRead), AnswerError.CONNECTION, "the connection broke in the body: {}"),
+    (
+        (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead),
+        AnswerError.CONNECTION,
+        "the connection broke in the body: {}",
+    ),
     (http.client.HTTPException, AnswerError.MALFORMED, "the answer is not HTTP: {}"),
     (
         (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader),
