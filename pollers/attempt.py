@@ -50,18 +50,26 @@ def redis_clock(now_ms: int) -> Callable[[], float]:
     return lambda: time.monotonic() + offset
 
 
-def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlement | None:
-    """Check the endpoint once and settle; None when there is no time left for a request."""
+def ask(attempt: Attempt, transport: Transport) -> Answer | None:
+    """Ask the endpoint once; None when there is nothing to ask, or no time left for it."""
     try:
         spec, request = _parsed(attempt.record.spec)
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
-        return _failed(attempt, "PollFailed", "its record in the store is damaged")
+        return None
     timeout = min(spec.request_timeout, attempt.remaining)
-    if timeout < SHORTEST_REQUEST:
+    return transport.fetch(request, timeout=timeout) if timeout >= SHORTEST_REQUEST else None
+
+
+def settlement_of(attempt: Attempt, answer: Answer | None, min_interval: float) -> Settlement | None:
+    """Decide on an answer; None when the attempt was not made, as its deadline had come."""
+    try:
+        spec, _ = _parsed(attempt.record.spec)
+    except Exception:
+        return _failed(attempt, "PollFailed", "its record in the store is damaged")
+    if answer is None:
         return None
     try:
-        answer = transport.fetch(request, timeout=timeout)
         return _settlement(attempt, spec, answer, min_interval)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)

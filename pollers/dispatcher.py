@@ -22,8 +22,9 @@ from pollers.task import ATTEMPT
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two calls while polls are due.
-SHORTEST_TICK = 0.020
+#: Seconds between two calls while polls are due. A longer tick makes larger packs, and so cheaper
+#: attempts, later.
+SHORTEST_TICK = 0.040
 #: Seconds between two calls when nothing is due: eight calls a second find a poll that was submitted
 #: for now, or nudged, within 125 ms.
 LONGEST_TICK = 0.125

@@ -16,7 +16,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from pollers.attempt import Attempt, make, redis_clock
+from pollers.answer import Answer
+from pollers.attempt import Attempt, ask, redis_clock, settlement_of
 from pollers.errors import StoreUnavailable
 from pollers.lanes import Lanes
 from pollers.settings import Settings
@@ -55,13 +56,13 @@ class PackReport(NamedTuple):
 class _Flight:
     """One attempt on its way, and the pack that waits for it."""
 
-    __slots__ = ("attempt", "landed", "settlement", "started")
+    __slots__ = ("answer", "attempt", "landed", "started")
 
     def __init__(self, attempt: Attempt, landed: Callable[[], None]) -> None:
         self.attempt = attempt
         self.landed = landed
         self.started = False
-        self.settlement: Settlement | None = None
+        self.answer: Answer | None = None
 
 
 class Engine:
@@ -119,7 +120,7 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            flight.settlement = make(flight.attempt, self._transport, self._settings.min_interval)
+            flight.answer = ask(flight.attempt, self._transport)
         finally:
             self._done.put(flight)
 
@@ -144,7 +145,7 @@ class Engine:
             while not self._done.empty():
                 flights.append(self._done.get())
             try:
-                self._settle([flight for flight in flights if flight.settlement])
+                self._settle(flights)
             except StoreUnavailable as error:
                 logger.error(
                     "%d attempts could not be settled and will be made again: %s", len(flights), error
@@ -157,9 +158,15 @@ class Engine:
                 self._release(len(flights))
 
     def _settle(self, flights: list[_Flight]) -> None:
-        settlements = [flight.settlement for flight in flights if flight.settlement]
-        if not settlements:
+        min_interval = self._settings.min_interval
+        decided = [
+            (flight.attempt, settlement)
+            for flight in flights
+            if (settlement := settlement_of(flight.attempt, flight.answer, min_interval))
+        ]
+        if not decided:
             return
+        settlements = [settlement for _, settlement in decided]
         results = self._store.settle(settlements)
         ended = [
             partial(self._deliver, settlement.poll_id, result)
@@ -171,8 +178,8 @@ class Engine:
             self._lanes.submit(ended)
         self._observe(
             [
-                Settled(flight.attempt.poll_id, flight.attempt.record, settlement, result is not False)
-                for flight, settlement, result in zip(flights, settlements, results, strict=True)
+                Settled(attempt.poll_id, attempt.record, settlement, result is not False)
+                for (attempt, settlement), result in zip(decided, results, strict=True)
             ]
         )
 
