@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from celery import Task, signals, states
 from celery.exceptions import Ignore
 from celery.utils import uuid
+from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
+from pollers.delivery import OutcomeBackend, is_outcome
 from pollers.engine import Engine, Settled
-from pollers.errors import InvalidPoll, PollCancelled, PollEnded
+from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.local import run_here
 from pollers.observe import events
 from pollers.result import PollResult
@@ -50,10 +52,17 @@ class PollTask(Task):
         request = self.request
         if request.called_directly or request.is_eager:
             return run_here(self._parse(args, params), self._runtime.transport)
-        claim = self._runtime.store.claim(request.id)
+        held_task = request.get(held.HELD_HEADER)
+        try:
+            claim = self._runtime.store.claim(request.id)
+        except StoreUnavailable as error:
+            if not held_task:
+                raise
+            logger.warning("The outcome of poll %s is delivered when Redis answers: %s", request.id, error)
+            raise Ignore from error
         if claim.record is not None:
             return self._deliver(claim.record)
-        if claim.verdict == "unknown" and not request.get(held.HELD_HEADER):
+        if claim.verdict == "unknown" and not held_task:
             self._admit(request.id, self._parse(args, params), _options_of(request, self.app))
         elif claim.verdict == "unknown":
             logger.warning("Poll %s has no record any more; its outcome is lost.", request.id)
@@ -122,8 +131,17 @@ class PollTask(Task):
         self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
         """Note that Celery has stored the outcome and all that hangs on it has been told."""
-        if not self.request.is_eager:
-            self._runtime.store.deliver(task_id, self._life())
+        if not self.request.is_eager and (status == states.SUCCESS or is_outcome(retval)):
+            self._note_delivery(task_id)
+
+    @property
+    def backend(self) -> Any:
+        """Celery's result backend, which is told of the poll's own outcome only."""
+        return OutcomeBackend(self._get_app().backend)
+
+    @backend.setter
+    def backend(self, backend: Any) -> None:
+        """Celery sets None, for the application's own."""
 
     @property
     def _runtime(self) -> Runtime:
@@ -172,10 +190,25 @@ class PollTask(Task):
             return outcome.result_of(record)
         # Celery's word for it is REVOKED; told to all that a failure would be told to.
         error: PollCancelled = outcome.error_of(record)  # type: ignore[assignment]
-        self.backend.mark_as_failure(self.request.id, error, request=self.request, state=states.REVOKED)
-        events.send_revoked(self._get_app(), self.request.hostname, self.request.id)
-        self._runtime.store.deliver(self.request.id, self._life())
+        poll_id = self.request.id
+        try:
+            self.backend.mark_as_failure(poll_id, error, request=self.request, state=states.REVOKED)
+        except Exception as trouble:
+            # As Celery's own delivery of the other outcomes: not noted, so it is done again.
+            logger.warning("Poll %s is cancelled, which could not be told yet: %s", poll_id, trouble)
+            raise Ignore from trouble
+        self._note_delivery(poll_id)
+        try:
+            events.send_revoked(self._get_app(), self.request.hostname, poll_id)
+        except OperationalError as trouble:
+            logger.warning("Monitors were not told that poll %s is cancelled: %s", poll_id, trouble)
         raise Ignore
+
+    def _note_delivery(self, poll_id: str) -> None:
+        try:
+            self._runtime.store.deliver(poll_id, self._life())
+        except StoreUnavailable as error:
+            logger.warning("The outcome of poll %s will be delivered once more: %s", poll_id, error)
 
     def _life(self) -> float:
         expires = self._get_app().conf.result_expires

@@ -164,7 +164,10 @@ class Store:
     def cancel(self, poll_id: str) -> str:
         """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)]
+        key_list = [
+            *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
+            keys.suspect,
+        ]
         return str(self._patiently("cancel", key_list, [poll_id]).decode())
 
     def nudge(self, poll_id: str) -> str:

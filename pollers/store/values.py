@@ -31,7 +31,7 @@ class Dispatch(NamedTuple):
 
     #: Seconds until the next poll is due; None when none waits.
     next_due_in: float | None
-    #: Polls whose outcome is not delivered yet.
+    #: Polls whose held task is to be published now.
     releasing: int
     #: Queues of due polls that the call did not name.
     unknown_queues: list[str]

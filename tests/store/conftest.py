@@ -64,6 +64,12 @@ class World:
         assert found.due_ms is not None
         return (found.due_ms - found.now_ms) / 1000
 
+    def due_of(self, poll_id: str) -> float:
+        """Return in how many seconds somebody looks at a poll again, whatever its record."""
+        score = self.store.client.zscore(self.store.keys.schedule, poll_id)
+        assert score is not None
+        return (score - self.now_ms()) / 1000
+
     def scheduled(self, poll_id: str = "p") -> bool:
         """Return whether the poll is in the schedule."""
         return self.store.client.zscore(self.store.keys.schedule, poll_id) is not None
