@@ -7,6 +7,28 @@ from typing import NamedTuple
 from pollers.store.record import Record
 
 
+class Submission(NamedTuple):
+    """What is accepted of a poll; times are seconds."""
+
+    poll_id: str
+    #: The spec as JSON text (`pollers.spec.PollSpec.to_json`).
+    spec: str
+    #: Longest time of one attempt.
+    span: float
+    #: Options of the held task as JSON text; empty when there are none.
+    held: str = ""
+    #: Queue that the application asked for; empty for Celery's own routing.
+    queue: str = ""
+    #: The terminal state when the deadline passes: ``timed_out`` or ``succeeded``.
+    lapse: str = "timed_out"
+    #: From now until the first attempt is due.
+    delay: float = 0.0
+    #: From now until the deadline; None when `deadline` says it.
+    timeout: float | None = None
+    #: The deadline in epoch seconds.
+    deadline: float | None = None
+
+
 class Admission(NamedTuple):
     """What came of an admission."""
 

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement, Store
+from pollers.store import Pack, Record, Settlement, Store, Submission
 from tests.waiting import wait_until
 
 SPEC = '{"url":"http://127.0.0.1/"}'
@@ -26,7 +26,7 @@ class World:
     def admit(self, poll_id: str = "p", *, timeout: float = 60.0, **options: object) -> str:
         """Admit a poll that is due now."""
         options = {"spec": SPEC, "span": 10.0, "timeout": timeout, **options}
-        self.store.admit(poll_id, **options)  # type: ignore[arg-type]
+        self.store.admit(Submission(poll_id, **options))  # type: ignore[arg-type]
         return poll_id
 
     def dispatch(self, queues: tuple[str, ...] = ("",), consumed: bool = True) -> list[Pack]:
