@@ -51,7 +51,7 @@ def main() -> None:
         alone = {} if only else _alone(redis, quick=quick)
     for table in report.tables(measurements):
         console.print(_printed(table))
-    sentences = report.sentences(alone)
+    sentences = report.sentences(measurements, alone)
     console.print("\n".join(sentences))
     RESULTS.mkdir(exist_ok=True)
     results = {"measurements": [dataclasses.asdict(one) for one in measurements], **alone}

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Measurement
+from bench.systems import OURS, SINGLE
 
 Rows = list[tuple[str, ...]]
+
+#: The load that the model is asked about: polls, and their cadence in seconds.
+MILLION, CADENCE = 1_000_000, 60
 
 
 def tables(measurements: Sequence[Measurement]) -> list[Rows]:
@@ -51,8 +55,8 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
     return "-" if value is None else f"{value:{form}}{unit}"
 
 
-def sentences(alone: dict[str, Any]) -> list[str]:
-    """Return what was measured of this system alone."""
+def sentences(measurements: Sequence[Measurement], alone: dict[str, Any]) -> list[str]:
+    """Return what was measured of this system alone, and what follows from it."""
     if not alone:
         return []
     many, imports = alone["waiting"], alone["imports"]
@@ -68,7 +72,26 @@ def sentences(alone: dict[str, Any]) -> list[str]:
         f"{many['dispatch_many_us']:.0f} us, with 1,000 of them {many['dispatch_few_us']:.0f} us."
     )
     starts = ", ".join(f"`{name}` {1000 * seconds:.0f} ms" for name, seconds in imports.items())
-    return [*slow, waiting, f"- {starts}."]
+    return [*slow, waiting, f"- {starts}.", *_capacity(measurements, many["redis_bytes"])]
+
+
+def _capacity(measurements: Sequence[Measurement], redis_bytes: float) -> list[str]:
+    """Return what a million polls need, by a model: costs per attempt add up."""
+    ours = next(one for one in measurements if one.system == OURS.name)
+    single = next(one for one in measurements if one.system == SINGLE.name)
+    rate = MILLION / CADENCE
+    scaling = ours.attempts_per_second / single.attempts_per_second
+    needs = (
+        f"- {MILLION:,} polls at a cadence of {CADENCE} s are {rate:,.0f} attempts a second: "
+        f"{rate * ours.worker_ms / 1000:.1f} cores of workers, {rate * (ours.redis_ms or 0) / 10:.0f} % of "
+        f"Redis' one core, {MILLION * redis_bytes / 1e6:.0f} MB of Redis."
+    )
+    end = f"- One Redis ends near {1000 / (ours.redis_ms or 1):,.0f} attempts a second, with its core full."
+    processes = (
+        f"- Two worker processes make {scaling:.1f} times the attempts of one, on a machine whose cores they "
+        f"share with Redis and the endpoint."
+    )
+    return [needs, end, processes]
 
 
 def write_documentation(
