@@ -49,7 +49,10 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            return run_here(self._parse(args, params), self._runtime.transport)
+            runtime = self._runtime
+            return run_here(
+                self._parse(args, params), runtime.transport, min_interval=runtime.settings.min_interval
+            )
         claim = self._runtime.store.claim(request.id)
         if claim.record is not None:
             return self._deliver(claim.record)

@@ -51,7 +51,8 @@ def _show(progress: Progress, screen: View) -> None:
     answer, decision = progress.answer, progress.decision
     # What a condition is waiting for was typed a moment ago; what went wrong is news.
     pending = decision.reason if decision.transient else "not yet"
-    words = {"pending": pending, "failed": f"failed: {decision.reason}"}
+    words = {"pending": pending, "failed": f"failed: {decision.reason}"}.get(decision.state, decision.state)
+    told = answer.error_text != "" and answer.error_text in words
     screen.show(
         Line(
             attempt=progress.attempt,
@@ -59,8 +60,8 @@ def _show(progress: Progress, screen: View) -> None:
             status=answer.status,
             elapsed=answer.elapsed,
             state=decision.state,
-            decision=words.get(decision.state, decision.state),
-            excerpt=answer.error_text or answer.excerpt(),
+            decision=words,
+            excerpt="" if told else answer.error_text or answer.excerpt(),
         )
     )
     screen.count_down(progress.due)
