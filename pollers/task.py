@@ -24,6 +24,8 @@ from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Pack, Record
+from pollers.transport import Request
+from pollers.window import window
 
 if TYPE_CHECKING:
     from celery.app.task import Context
@@ -112,9 +114,9 @@ class PollTask(Task):
             InvalidPoll: A parameter is wrong.
 
         """
-        checked = PollSpec.check_partial(kwargs or {})
-        if args:
-            PollSpec.check_partial({"url": args[0]} if isinstance(args[0], str) else args[0])
+        # No url yet: in a chain, the result of the task before is put in front.
+        args = () if not args or tuple(args) == (None,) else args
+        checked = PollSpec.check_partial(kwargs or {}, args)
         return super().signature(args, checked, *rest, **options)
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> PollResult:  # noqa: N802  # Celery's name
@@ -133,29 +135,17 @@ class PollTask(Task):
         return runtime_of(self._get_app())
 
     def _parse(self, args: Any, params: Any) -> PollSpec:
-        if len(args) > 1:
-            raise InvalidPoll.of({"args": "a poll takes one positional argument, the url"})
-        return PollSpec.parse(
-            *args,
-            **params,
+        spec = PollSpec.of_call(
+            args,
+            params,
             min_interval=self._runtime.settings.min_interval,
             now=self._get_app().now().timestamp(),
         )
+        Request.of(spec).check()
+        return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
-        now = self._get_app().now()
-        delay = options.get("countdown") or held.seconds_until(options.get("eta"), now) or 0.0
-        expires = options.get("expires")
-        if not isinstance(expires, int | float):
-            expires = held.seconds_until(expires, now)
-        timeout, deadline = spec.timeout, spec.deadline
-        if expires is not None:
-            left = timeout if deadline is None else deadline - now.timestamp()
-            timeout, deadline = min(expires, left or expires), None
-        if timeout is not None and delay >= timeout:
-            raise InvalidPoll.of(
-                {"countdown": f"the first attempt is due in {delay:g} s, after the deadline in {timeout:g} s"}
-            )
+        times = window(spec, options, self._get_app().now())
         admission = self._runtime.store.admit(
             poll_id,
             spec=spec.to_json(),
@@ -163,9 +153,9 @@ class PollTask(Task):
             queue=_name(options.get("queue")),
             span=spec.request_timeout,
             lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
-            delay=max(0.0, delay),
-            timeout=timeout,
-            deadline=deadline,
+            delay=times.delay,
+            timeout=times.timeout,
+            deadline=times.deadline,
         )
         if not admission.in_time:
             raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})

@@ -12,12 +12,14 @@ from pollers.errors import PollEnded
 from pollers.local import Progress, run_here
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
+from pollers.transport import Request
 
 
 def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
     """Poll, write the outcome, and return the exit code."""
     runtime = runtime_of(app)
     spec, _ = given.parse(min_interval=runtime.settings.min_interval)
+    Request.of(spec).check()
     started, attempts = time.time(), 0
 
     def show(progress: Progress) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from pollers.errors import InvalidPoll
 from pollers.spec import PollSpec
 from pollers.transport.connections import Origin
 
@@ -68,6 +69,22 @@ class Request:
             json=spec.json,
             data=spec.data,
         )
+
+    def check(self) -> None:
+        """Have it prepared, as every attempt will.
+
+        Raises:
+            InvalidPoll: It cannot be.
+
+        """
+        try:
+            Wire.of(self.prepared)
+        except requests.exceptions.InvalidHeader as error:
+            raise InvalidPoll.of({"headers": "cannot be sent over HTTP"}) from error
+        except (requests.RequestException, ValueError) as error:
+            raise InvalidPoll.of(
+                {"url": "has a host, or a user, that cannot be written in a request"}
+            ) from error
 
     @cached_property
     def prepared(self) -> requests.PreparedRequest:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jmespath.exceptions import UnknownFunctionError
 from requests.structures import CaseInsensitiveDict
 
 from pollers.answer import Answer, AnswerError
-from pollers.conditions import Decision, decide, retry_after
+from pollers.conditions import Decision, decide, holds, retry_after
 from pollers.spec import Match, PollSpec
 
 RUNNING, COMPLETED = {"status": "running"}, {"status": "completed", "n": 7}
@@ -125,6 +126,13 @@ def test_a_body_that_is_not_json_is_transient() -> None:
     """A proxy's page in front of the service, for a while."""
     decision = _decide(_answer(200, b"<html>"), **JMES)
     assert (decision.state, decision.transient) == ("pending", True)
+
+
+def test_only_a_value_that_a_function_is_not_made_for_is_not_found() -> None:
+    """A function that does not exist is an error: a poll with one would never end well."""
+    assert _decide(_answer(200, 5), until="length(@) > `2`").state == "pending"
+    with pytest.raises(UnknownFunctionError):
+        holds("lenth(@)", _answer(200, [1]))
 
 
 def test_a_deeply_nested_body_is_not_json() -> None:
