@@ -115,7 +115,7 @@ class PollTask(Task):
 
         """
         # No url yet: in a chain, the result of the task before is put in front.
-        args = () if not args or tuple(args) == (None,) else args
+        args = () if args in ((None,), [None]) else args or ()
         checked = PollSpec.check_partial(kwargs or {}, args)
         return super().signature(args, checked, *rest, **options)
 

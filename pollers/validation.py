@@ -51,6 +51,8 @@ class Match:
 def merge(args: Sequence[Any], params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Join the positional argument, a url or a mapping of parameters, with named ones; problems beside."""
     problems = {}
+    if not isinstance(args, list | tuple):
+        return dict(params), {"args": f"are {args!r:.60}; it should be a list with the url"}
     if len(args) > 1:
         problems["args"] = (
             f"there are {len(args)} positional arguments; a poll takes one, the url "

@@ -133,6 +133,13 @@ def test_a_signature_with_none_for_its_url_waits_for_the_parents_result() -> Non
     assert poll.s(None, every=1) == poll.s(every=1)
 
 
+def test_options_that_leave_no_time_are_refused_at_the_call() -> None:
+    """Before anything is stored."""
+    for options in ({"countdown": "5"}, {"countdown": 700}, {"expires": "tomorrow"}, {"expires": -5}):
+        with pytest.raises(InvalidPoll, match=next(iter(options))):
+            poll.apply_async(("http://127.0.0.1/",), **options)
+
+
 def test_a_countdown_moves_the_first_attempt(endpoint: Endpoint) -> None:
     """And so does an eta."""
     started = time.time()

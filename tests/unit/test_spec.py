@@ -231,6 +231,18 @@ def test_what_no_request_can_carry_is_refused_at_last(url: str) -> None:
     assert list(caught.value.problems) == ["url"]
 
 
+@given(st.text("aZ0.-_~:/?#[]@!$&'()*+,;=%\\é☃ \x7f", max_size=12), st.sampled_from(["http", "HTTPS"]))
+def test_a_url_that_is_accepted_can_be_sent(rest: str, scheme: str) -> None:
+    """Whatever is in it."""
+    try:
+        request = Request.of(PollSpec.parse(f"{scheme}://{rest}"))
+        request.check()
+    except InvalidPoll as error:
+        assert list(error.problems) == ["url"]  # noqa: PT017  # either is right
+    else:
+        assert request.wire.head
+
+
 @given(st.text(max_size=8))
 def test_a_header_that_is_accepted_can_be_sent(value: str) -> None:
     """Whatever is in it."""
@@ -239,7 +251,7 @@ def test_a_header_that_is_accepted_can_be_sent(value: str) -> None:
     except InvalidPoll as error:
         assert list(error.problems) == ["headers"]  # noqa: PT017  # either is right
     else:
-        Request.of(spec).check()
+        assert Request.of(spec).wire.head
 
 
 def test_a_secret_in_a_header_is_not_repeated() -> None:
@@ -255,6 +267,8 @@ def test_there_is_one_positional_argument() -> None:
     assert "absolute" in _call_problems((["x"],), {})["url"]
     assert "absolute" in _call_problems((42,), {})["url"]
     assert "missing" in _call_problems((), {})["url"]
+    assert "list with the url" in _call_problems(URL, {})["args"]
+    assert "list with the url" in _call_problems({"url": URL}, {})["args"]
 
 
 def test_names_of_our_own_are_no_parameters() -> None:
@@ -262,7 +276,7 @@ def test_names_of_our_own_are_no_parameters() -> None:
     assert list(_call_problems((URL,), {"now": 1, "min_interval": 2})) == ["now", "min_interval"]
 
 
-def _call_problems(args: tuple[Any, ...], params: dict[str, Any]) -> dict[str, str]:
+def _call_problems(args: Any, params: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidPoll) as caught:
         PollSpec.of_call(args, params, min_interval=0.5, now=None)
     return caught.value.problems
