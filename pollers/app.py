@@ -92,7 +92,7 @@ def _configure(sender: Celery, source: Any, **_: Any) -> None:
 
 @celeryd_init.connect
 def _check_settings(instance: Any, **_: Any) -> None:
-    """Stop a worker whose settings cannot be used, before it is configured by any."""
+    """Stop a worker whose settings cannot be used, before it connects to anything."""
     if instance.app in _applications:
         try:
             Settings.read(instance.app.conf, os.environ)

@@ -67,13 +67,13 @@ class Settings:
             InvalidSetting: A value does not have the form the setting needs; the message names it.
 
         """
-        source, url = _redis_url(conf, environ)
-        values: dict[str, Any] = {"redis_url": _checked_redis_url(source, url)}
-        for field in dataclasses.fields(cls)[1:]:
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
             source, raw = _given(field.name, conf, environ)
             if raw is not None:
                 values[field.name] = _convert(source, field, raw)
-        settings = cls(**values)
+        source, url = _redis_url(conf, environ)
+        settings = cls(**values | {"redis_url": _checked_redis_url(source, url)})
         settings.check()
         return settings
 
@@ -98,19 +98,20 @@ def redis_url(conf: Mapping[str, Any], environ: Mapping[str, str]) -> str:
 
 def misspelt(conf: Iterable[Any], environ: Iterable[str]) -> list[str]:
     """Return a sentence for each name of a setting or variable that looks like one of ours and is none."""
-    names = [field.name for field in dataclasses.fields(Settings)]
+    names = {field.name for field in dataclasses.fields(Settings)}
+    variables = {name.upper() for name in names}
     told = []
-    for prefix, given in (("pollers_", conf), ("POLLERS_", environ)):
-        known = {prefix + (name if prefix.islower() else name.upper()) for name in names}
+    for prefix, known, given in (("pollers_", names, conf), ("POLLERS_", variables, environ)):
         for name in given:
-            if not isinstance(name, str) or not name.startswith(prefix) or name in known:
+            if not isinstance(name, str) or not name.startswith(prefix):
                 continue
-            # The prefix says nothing: it would make all of them near. Variables that are not near may be
-            # another program's, as those that Kubernetes sets for a service of this name.
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-            if near:
-                told.append(f"{name} is not a setting of pollers; did you mean {near[0]}?")
-            elif prefix.islower():
+            ours = name.removeprefix(prefix)
+            if ours in known:
+                continue
+            if near := difflib.get_close_matches(ours, known, n=1):
+                told.append(f"{name} is not a setting of pollers; did you mean {prefix}{near[0]}?")
+            elif known is names:
+                # A variable may be another's: Kubernetes sets some for a service that is called pollers.
                 told.append(f"{name} is not a setting of pollers.")
     return told
 

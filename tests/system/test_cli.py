@@ -186,6 +186,7 @@ def test_every_wrong_parameter_is_told_at_once(alone: Commands) -> None:
         "--until": "status ==",
         "--every": "5x",
         "--timeout": "0.1s",
+        "--deadline": "2020-01-01T00:00:00Z",
         "--max-attempts": "many",
         "--header": "no colon",
         "--param": "no equals sign",
