@@ -16,6 +16,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
 
+from kombu.exceptions import OperationalError
+
 from pollers.answer import Answer
 from pollers.attempt import Attempt, ask, redis_clock, settlement_of
 from pollers.errors import StoreUnavailable
@@ -174,7 +176,9 @@ class Engine:
             if isinstance(result, Record)
         ]
         if ended:
-            self._release(-len(ended))
+            # A publication is in flight as an attempt is: `drain` waits for it.
+            with self._room:
+                self._in_flight += len(ended)
             self._lanes.submit(ended)
         self._observe(
             [
@@ -186,6 +190,8 @@ class Engine:
     def _deliver(self, poll_id: str, record: Record) -> None:
         try:
             self._publish(poll_id, record)
+        except OperationalError as error:
+            logger.warning("The outcome of poll %s is published when the broker answers: %s", poll_id, error)
         finally:
             self._release(1)
 

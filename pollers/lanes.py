@@ -83,8 +83,8 @@ class Lanes:
         if wanted > 0 and self._idle:
             self._wake.notify(min(wanted, self._idle))
         for _ in range(min(wanted - self._idle, self._most - self._threads)):
-            self._threads += 1
             threading.Thread(target=self._lane, name="pollers-lane", daemon=True).start()
+            self._threads += 1
 
     def _lane(self) -> None:
         while (job := self._next_job()) is not None:
