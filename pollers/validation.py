@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import jmespath.exceptions
-
+from pollers import http_syntax
 from pollers.cadence import parse_cadence
-from pollers.durations import format_duration, parse_duration
+from pollers.durations import LONGEST, format_duration, parse_duration
+from pollers.expressions import jmespath_text
+from pollers.plain_json import encodable, plain
 
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+#: A request that has less time, in seconds, is not begun.
+SHORTEST_REQUEST_TIMEOUT = 0.01
+#: More attempts than any poll can make.
+_MOST = 10**9
+#: No deadline is later, in epoch seconds: the end of the year 9999.
+_LAST_MOMENT = 253_402_300_799
+_MATCH_PARTS = ("status", "header", "body", "text")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -37,17 +42,26 @@ class Match:
 
     def plain(self) -> dict[str, Any]:
         """Return the condition as plain JSON."""
-        fields = {name: getattr(self, name) for name in ("status", "header", "body", "text")}
+        fields = {name: getattr(self, name) for name in _MATCH_PARTS}
         return {name: value for name, value in fields.items() if value is not None}
 
     __json__ = plain
 
 
-def merge(url: object, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Join a positional url, or mapping of parameters, with named ones; return problems beside."""
-    given = dict(url) if isinstance(url, Mapping) else {} if url is None else {"url": url}
-    twice = {str(name): "is given twice" for name in given if name in params}
-    return {**given, **params}, twice
+def merge(args: Sequence[Any], params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Join the positional argument, a url or a mapping of parameters, with named ones; problems beside."""
+    problems = {}
+    if not isinstance(args, list | tuple):
+        return dict(params), {"args": f"are {args!r:.60}; it should be a list with the url"}
+    if len(args) > 1:
+        problems["args"] = (
+            f"there are {len(args)} positional arguments; a poll takes one, the url "
+            "(in a chain, that is the result of the task before)"
+        )
+    first = args[0] if args else None
+    given = dict(first) if isinstance(first, Mapping) else {} if first is None else {"url": first}
+    problems |= {str(name): "is given twice" for name in given if name in params}
+    return {**given, **params}, problems
 
 
 def check(
@@ -63,9 +77,12 @@ def check(
         rule = _RULES.get(name)
         if rule is None:
             problems[str(name)] = _unknown(str(name))
+        elif name == "timeout" and value is None and params.get("deadline") is None:
+            # In Celery, and in HTTP clients, None would mean "without limit".
+            problems[name] = "is None, but a poll needs a deadline; leave it out for 10m, or give a duration"
         elif value is not None or name == "json":
             try:
-                values[name] = rule(value)
+                values[name] = encodable(rule(value))
             except ValueError as error:
                 problems[name] = str(error)
     _check_together(values, problems, complete=complete, now=now)
@@ -88,9 +105,17 @@ def _check_together(
     if "deadline" in values:
         if values.get("timeout") is not None:
             problems["timeout"] = "cannot be given beside deadline; give one of them"
-        elif now is not None and values["deadline"] <= now:
-            problems["deadline"] = "is in the past"
+        elif now is not None and (problem := _deadline_problem(values["deadline"] - now)):
+            problems["deadline"] = problem
         values["timeout"] = None
+
+
+def _deadline_problem(left: float) -> str:
+    if left <= 0:
+        return "is in the past"
+    if left < SHORTEST_TIMEOUT:
+        return f"is in {format_duration(left)}; one attempt needs {SHORTEST_TIMEOUT:g}s or more"
+    return "is more than 100 years away" if left > LONGEST else ""
 
 
 def _unknown(name: str) -> str:
@@ -100,53 +125,11 @@ def _unknown(name: str) -> str:
     return f"is not a parameter of a poll; it takes {', '.join(_RULES)}"
 
 
-def _url(value: object) -> str:
-    hint = "it should be an absolute http or https URL, such as https://api.example.com/jobs/42"
-    if not isinstance(value, str):
-        raise ValueError(f"is {value!r:.60}; {hint}")
-    try:
-        parts = urlsplit(value.strip())
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not a URL ({error}); {hint}") from error
-    if parts.scheme.lower() not in {"http", "https"}:
-        raise ValueError(f"has the scheme {parts.scheme!r}; {hint}")
-    if not parts.hostname or port == 0 or any(ord(letter) <= 32 for letter in value.strip()):
-        raise ValueError(f"has no valid host, or a space; {hint}")
-    return value.strip()
-
-
-def _method(value: object) -> str:
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise ValueError(f"is {value!r}; it should be an HTTP method such as GET or POST")
-    return value.upper()
-
-
-def _headers(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise ValueError("should be a mapping of header names to text")
-    headers = {}
-    for name, content in value.items():
-        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise ValueError(f"has {name!r}, which is not a header name")
-        if not isinstance(content, str) or any(mark in content for mark in "\r\n\0"):
-            raise ValueError(f"has a value for {name!r} that is not text on one line")
-        headers[name] = content
-    return headers
-
-
-def _plain(value: object) -> Any:
-    try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"cannot be written as JSON: {error}") from error
-
-
 def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError("should be a mapping of names to values")
-    plain: dict[str, Any] = _plain(value)
-    return plain
+    copy: dict[str, Any] = plain(value)
+    return copy
 
 
 def _data(value: object) -> Any:
@@ -156,20 +139,6 @@ def _data(value: object) -> Any:
         except UnicodeDecodeError:
             raise ValueError("is binary; it should be text, or a mapping for a form") from None
     return value if isinstance(value, str) else _mapping(value)
-
-
-def jmespath_text(value: object) -> str:
-    """Return a JMESPath expression that compiles; ValueError with the position otherwise."""
-    if not isinstance(value, str):
-        raise ValueError(f"is {value!r:.60}; it should be a JMESPath expression")
-    try:
-        jmespath.compile(value)
-    except jmespath.exceptions.JMESPathError as error:
-        position = getattr(error, "lex_position", None)
-        where = f" at position {position}" if position is not None and position >= 0 else ""
-        reason = str(error).splitlines()[0].rstrip(":")
-        raise ValueError(f"is not a JMESPath expression{where}: {value!r} ({reason})") from error
-    return value
 
 
 def _statuses(value: object) -> list[int | str]:
@@ -185,19 +154,29 @@ def _statuses(value: object) -> list[int | str]:
 
 def _match(value: Match | Mapping[str, Any]) -> dict[str, Any]:
     parts = value.plain() if isinstance(value, Match) else dict(value)
-    unknown = parts.keys() - {"status", "header", "body", "text"}
-    if unknown or not parts:
-        raise ValueError("has no part of a Match; it takes status, header, body and text")
-    plain: dict[str, Any] = {}
+    for name in parts:
+        if name not in _MATCH_PARTS:
+            near = difflib.get_close_matches(str(name), _MATCH_PARTS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(_MATCH_PARTS)}"
+            raise ValueError(f"has {name!r:.60}, which is no part of a Match; {hint}")
+    if not parts:
+        raise ValueError(f"has no part of a Match; it takes {', '.join(_MATCH_PARTS)}")
+    checked: dict[str, Any] = {}
     if "status" in parts:
-        plain["status"] = _statuses(parts["status"])
+        checked["status"] = _statuses(parts["status"])
     if "header" in parts:
-        plain["header"] = {name: _pattern(text) for name, text in _headers(parts["header"]).items()}
+        checked["header"] = _header_patterns(parts["header"])
     if "body" in parts:
-        plain["body"] = jmespath_text(parts["body"])
+        checked["body"] = jmespath_text(parts["body"])
     if "text" in parts:
-        plain["text"] = _pattern(parts["text"])
-    return plain
+        checked["text"] = _pattern(parts["text"])
+    return checked
+
+
+def _header_patterns(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("has a header that is no mapping of header names to regular expressions")
+    return {http_syntax.header_name(name): _pattern(text) for name, text in value.items()}
 
 
 def _pattern(value: object) -> str:
@@ -205,7 +184,7 @@ def _pattern(value: object) -> str:
         raise ValueError(f"has {value!r:.60}; it should be a regular expression")
     try:
         re.compile(value)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"has {value!r}, which is not a regular expression: {error}") from error
     return value
 
@@ -236,15 +215,20 @@ def _timeout(value: object) -> float:
 
 def _request_timeout(value: object) -> float:
     seconds = parse_duration(value)  # type: ignore[arg-type]
-    if seconds <= 0:
-        raise ValueError("should be more than 0 seconds")
+    if seconds < SHORTEST_REQUEST_TIMEOUT:
+        raise ValueError(
+            f"is {seconds * 1000:g}ms; a request needs {format_duration(SHORTEST_REQUEST_TIMEOUT)} or more"
+        )
     return seconds
 
 
 def _deadline(value: object) -> float:
     hint = "it should be a datetime with a time zone, or ISO 8601 text with an offset"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)  # epoch seconds, as `check` itself writes them
+        # Epoch seconds, as `check` itself writes them.
+        if not 0 <= value <= _LAST_MOMENT:
+            raise ValueError(f"is {value!r:.60}, which is no moment from 1970 to 9999; {hint}")
+        return float(value)
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -264,17 +248,17 @@ def _on_deadline(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"is {value!r}; it should be a whole number of 1 or more")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+        raise ValueError(f"is {value!r:.60}; it should be a whole number of 1 or more, up to {_MOST:,}")
     return value
 
 
 _RULES: dict[str, Callable[[object], Any]] = {
-    "url": _url,
-    "method": _method,
-    "headers": _headers,
+    "url": http_syntax.url,
+    "method": http_syntax.method,
+    "headers": http_syntax.headers,
     "params": _mapping,
-    "json": _plain,
+    "json": plain,
     "data": _data,
     "until": _condition,
     "fail_when": _condition,

@@ -47,9 +47,10 @@ def decide(spec: PollSpec, answer: Answer, *, attempt: int, errors: int, now: fl
     if decision.state != "pending":
         return decision
     if decision.transient and spec.max_errors is not None and errors + 1 >= spec.max_errors:
-        return _failed(f"{errors + 1} errors in a row, the last: {decision.reason}")
+        return _failed(_too_many_errors(errors + 1, decision.reason))
     if spec.max_attempts is not None and attempt >= spec.max_attempts:
-        return _failed(f"still pending after {attempt} attempts: {decision.reason}")
+        attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+        return _failed(f"still pending after {attempts}: {decision.reason}")
     wait = retry_after(answer.headers, now) if answer.headers else None
     value = _last_value(spec, answer) if spec.on_deadline == "succeed" else None
     return replace(decision, retry_after=wait, value=value)
@@ -119,6 +120,10 @@ def _pending(reason: str, *, transient: bool = False) -> Decision:
 
 def _failed(reason: str, error: str = "PollFailed") -> Decision:
     return Decision(state="failed", error=error, reason=reason)
+
+
+def _too_many_errors(errors: int, last: str) -> str:
+    return f"1 error: {last}" if errors == 1 else f"{errors} errors in a row, the last: {last}"
 
 
 def _words(condition: Any) -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathTypeError
 from jmespath.parser import ParsedResult
 
 from pollers.answer import Answer
@@ -47,7 +47,7 @@ def search(expression: str, answer: Answer) -> Any:
         raise NotApplicable("the body is not JSON") from error
     try:
         return _compiled(expression).search(body)
-    except JMESPathError:
+    except JMESPathTypeError:
         # A function met a value it is not made for, as `length(@)` of null: not found, not wrong.
         return None
 

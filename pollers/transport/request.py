@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -9,9 +10,12 @@ from urllib.parse import urlsplit
 
 import requests
 
+from pollers.errors import InvalidPoll
 from pollers.spec import PollSpec
 from pollers.transport.connections import Origin
 
+#: A URL without user, address in brackets, or letters of another alphabet before its path.
+_ORDINARY = re.compile(r"https?://[a-z0-9._-]+(:\d*)?([/?#]|$)", re.ASCII | re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -68,6 +72,22 @@ class Request:
             json=spec.json,
             data=spec.data,
         )
+
+    def check(self) -> None:
+        """Have it prepared, as every attempt will, where the rules for a spec do not tell that it can be.
+
+        Raises:
+            InvalidPoll: It cannot be.
+
+        """
+        if _ORDINARY.match(self.url):
+            return
+        try:
+            Wire.of(self.prepared)
+        except (requests.RequestException, ValueError) as error:
+            raise InvalidPoll.of(
+                {"url": "has a host, or a user, that cannot be written in a request"}
+            ) from error
 
     @cached_property
     def prepared(self) -> requests.PreparedRequest:
