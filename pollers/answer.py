@@ -29,7 +29,7 @@ class AnswerError(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     #: Too many redirects, or one that leads nowhere.
     REDIRECT = "redirect"
-    #: The URL may not be requested.
+    #: The request may not be made: its URL, an address that it leads to, or its credential is refused.
     REFUSED = "refused"
 
 
@@ -50,6 +50,8 @@ class Answer:
     error: AnswerError | None = None
     #: The error in a sentence for people; empty without one.
     error_text: str = ""
+    #: What the transport wants back with the poll's next request, as plain JSON; None for nothing.
+    kept: dict[str, Any] | None = None
     _parsed: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def json(self) -> Any:

@@ -61,7 +61,8 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
     if timeout < SHORTEST_REQUEST:
         return None
     try:
-        answer = transport.fetch(request, timeout=timeout)
+        kept = attempt.record.progress_values().get("http")
+        answer = transport.fetch(request, timeout=timeout, kept=kept)
         return _settlement(attempt, spec, answer, min_interval)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
@@ -90,7 +91,7 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: 
             min_interval=min_interval,
             rng=_rng,
         )
-        due_ms, kept = round(due.at * 1000), _progress(progress, decision, due.delay)
+        due_ms, kept = round(due.at * 1000), _progress(progress, decision, answer, due.delay)
     return Settlement(
         poll_id=attempt.poll_id,
         attempt=record.attempt,
@@ -102,8 +103,10 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: 
     )
 
 
-def _progress(before: dict[str, Any], decision: Decision, delay: float) -> str:
+def _progress(before: dict[str, Any], decision: Decision, answer: Answer, delay: float) -> str:
     after: dict[str, Any] = {"delay": round(delay, 3)}
+    if answer.kept:
+        after["http"] = answer.kept
     if decision.transient:
         after["errors"] = before.get("errors", 0) + 1
     if decision.value is not None:

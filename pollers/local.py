@@ -79,7 +79,8 @@ class _Run:
         request, errors, delay, value = Request.of(self._spec), 0, None, None
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
-            answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left))
+            kept = self._last.kept if self._last else None
+            answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left), kept=kept)
             self._last, now = answer, self._clock()
             decision = decide(self._spec, answer, attempt=self._attempt, errors=errors, now=now)
             if decision.state != "pending":

@@ -34,7 +34,7 @@ class Runtime:
     @cached_property
     def transport(self) -> Transport:
         """The HTTP side."""
-        return Transport(max_body=self.settings.max_body, user_agent=self.settings.user_agent)
+        return Transport.of(self.settings)
 
 
 _runtimes: WeakKeyDictionary[Celery, Runtime] = WeakKeyDictionary()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any
 
 from pollers.durations import parse_duration
@@ -47,6 +48,16 @@ class Settings:
     min_interval: float = 0.5
     #: Largest body of an answer in bytes, after decompression.
     max_body: int = 1_048_576
+    #: Whether private addresses are refused outright, for services that poll the URLs of their users.
+    block_private: bool = False
+    #: Hosts that may be polled: names, or ``*.example.com`` for all below one; empty for all.
+    allowed_hosts: tuple[str, ...] = ()
+    #: Hosts that may not be polled, in the same form.
+    denied_hosts: tuple[str, ...] = ()
+    #: Private networks that every poll may reach, with `block_private` as well: ``10.1.0.0/16``.
+    allowed_networks: tuple[str, ...] = ()
+    #: Networks that no poll may reach.
+    denied_networks: tuple[str, ...] = ()
     #: ``User-Agent`` of every request; empty means ``pollers/<version>``.
     user_agent: str = ""
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
@@ -83,6 +94,12 @@ class Settings:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
         if self.attempt_events < 0:
             raise InvalidSetting("pollers_attempt_events must be 0 or more.")
+        for name in ("allowed_networks", "denied_networks"):
+            for network in getattr(self, name):
+                try:
+                    ip_network(network)
+                except ValueError as error:
+                    raise InvalidSetting(f"pollers_{name} has {network!r}: {error}.") from error
         if not self.prefix or set(self.prefix) & set("{}* "):
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
 
@@ -105,6 +122,31 @@ def _convert(source: str, kind: str, raw: object) -> object:
             return int(str(raw))
         if kind == "float":
             return parse_duration(raw)  # type: ignore[arg-type]  # it refuses what it cannot read
+        if kind == "bool":
+            return _yes_or_no(raw)
+        if kind == "tuple[str, ...]":
+            return _listed(raw)
         return str(raw)
     except (TypeError, ValueError) as error:
         raise InvalidSetting(f"{source} is {raw!r}: {error}") from error
+
+
+def _yes_or_no(raw: object) -> bool:
+    text = str(raw).strip().lower()
+    if text not in _WORDS:
+        raise ValueError("it should be true or false")
+    return _WORDS[text]
+
+
+def _listed(raw: object) -> tuple[str, ...]:
+    """Return a list of names, from a list or from text with commas."""
+    names = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(names, list | tuple | set | frozenset):
+        raise ValueError("it should be a list of names, or text with commas between them")
+    return tuple(str(name).strip() for name in names if str(name).strip())
+
+
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}

@@ -1,47 +1,94 @@
-"""Connections and their pools: urllib3's, with every socket shown to the watchdog."""
+"""Connections and their pools: urllib3's, to addresses that the request may reach, and watched."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util.connection import create_connection
 
+from pollers.transport.reach import Reach
 from pollers.transport.watchdog import Guard
 
 
 class _Current(threading.local):
-    """The guard of the request that this thread is sending."""
+    """What goes for the request that this thread is sending."""
 
+    #: Watches its time.
     guard: Guard | None = None
+    #: Says which addresses it may reach.
+    reach: Reach | None = None
 
 
 current = _Current()
 
 
-class WatchedHTTPConnection(HTTPConnection):
+class _ReachingConnection(HTTPConnection):
+    """Connects to what the request may reach; a connection to a proxy is its owner's own business."""
+
+    #: The address that is connected to; empty for a proxy's.
+    address = ""
+
+    def _new_conn(self) -> socket.socket:
+        reach = current.reach
+        if reach is None or self.proxy is not None:
+            return super()._new_conn()
+        try:
+            addresses = reach.addresses(self._dns_host, self.port)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        for self.address in addresses[:-1]:
+            with contextlib.suppress(OSError):
+                return self._connected()
+        self.address = addresses[-1]
+        try:
+            return self._connected()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+    def _connected(self) -> socket.socket:
+        timeout = self.timeout if current.guard is None else max(0.001, current.guard.remaining)
+        sock = create_connection(
+            (self.address, self.port),
+            timeout,
+            source_address=self.source_address,
+            socket_options=self.socket_options,
+        )
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return sock
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        guard = current.guard
+        if guard is not None and self.sock is not None:
+            # A kept connection may have been made for a poll that may reach more than this one.
+            if self.address and current.reach is not None:
+                current.reach.admit(self.address)
+            guard.reused = True
+            guard.watch(self.sock)
+        super().request(*args, **kwargs)
+
+
+class WatchedHTTPConnection(_ReachingConnection):
     """An HTTP connection whose socket is watched while a request uses it."""
 
     def _new_conn(self) -> socket.socket:
-        # The place to look at the address that was connected to.
         sock = super()._new_conn()
         if current.guard is not None:
             current.guard.watch(sock)
         return sock
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if current.guard is not None and self.sock is not None:
-            current.guard.reused = True
-            current.guard.watch(self.sock)
-        super().request(*args, **kwargs)
 
-
-class WatchedHTTPSConnection(HTTPSConnection):
+class WatchedHTTPSConnection(_ReachingConnection, HTTPSConnection):
     """An HTTPS connection whose socket is watched, from the handshake on."""
 
     def connect(self) -> None:
@@ -62,12 +109,6 @@ class WatchedHTTPSConnection(HTTPSConnection):
             self._handshake = sock.dup()
             current.guard.watch(self._handshake)
         return sock
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if current.guard is not None and self.sock is not None:
-            current.guard.reused = True
-            current.guard.watch(self.sock)
-        super().request(*args, **kwargs)
 
 
 class WatchedHTTPPool(HTTPConnectionPool):

@@ -8,7 +8,9 @@ from typing import Any, Self
 
 import requests
 
+from pollers.redaction import is_secret
 from pollers.spec import PollSpec
+from pollers.transport.origin import origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,9 @@ class Request:
     json: Any = None
     #: Body to send as text, or a mapping as a form.
     data: Any = None
+    #: The poll's own URL, where this request goes to one that a service named; empty for the same. Its
+    #: origin is the one that gets the poll's secrets.
+    home: str = ""
 
     @classmethod
     def of(cls, spec: PollSpec) -> Self:
@@ -35,14 +40,28 @@ class Request:
             params=dict(spec.params),
             json=spec.json,
             data=spec.data,
+            home=spec.url,
         )
+
+    @cached_property
+    def origin(self) -> str:
+        """The origin of the poll's own URL."""
+        return origin(self.home or self.url)
+
+    @cached_property
+    def at_home(self) -> bool:
+        """Whether the request goes to the origin of the poll's own URL."""
+        return not self.home or origin(self.url) == self.origin
 
     @cached_property
     def prepared(self) -> requests.PreparedRequest:
         """The request as `requests` sends it."""
         data = self.data.encode() if isinstance(self.data, str) else self.data
+        headers = self.headers
+        if not self.at_home:
+            headers = {name: value for name, value in headers.items() if not is_secret(name)}
         prepared = requests.Request(
-            self.method, self.url, self.headers, None, data, self.params, json=self.json
+            self.method, self.url, headers, None, data, self.params, json=self.json
         ).prepare()
         for name, value in requests.utils.default_headers().items():
             prepared.headers.setdefault(name, value)

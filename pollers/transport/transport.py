@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import socket
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Self
 
 import requests
-import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from pollers.answer import Answer, AnswerError
-from pollers.redaction import is_secret, redact_url
+from pollers.settings import Settings
+from pollers.transport import redirects
 from pollers.transport.connections import WatchedAdapter, current
+from pollers.transport.failures import Failed, cut_off, explain
+from pollers.transport.reach import Rules
 from pollers.transport.request import Request
+from pollers.transport.visit import Visit
 from pollers.transport.watchdog import Guard, Watchdog
 
 #: Origins whose connections are kept, and idle connections kept for each.
 POOLED_ORIGINS = 256
 POOLED_CONNECTIONS = 64
-#: Redirects followed for one answer.
-MAX_REDIRECTS = 10
 _CHUNK = 65_536
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, section 9.2.2
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-class _Failed(Exception):
-    """The request came to an end without a response; args are the error and its sentence."""
 
 
 class Transport:
     """The HTTP side of one process. Safe to share between threads; keeps connections for all."""
 
-    def __init__(self, *, max_body: int = 1_048_576, user_agent: str = "") -> None:
+    def __init__(
+        self, *, max_body: int = 1_048_576, user_agent: str = "", rules: Rules | None = None
+    ) -> None:
         self._max_body = max_body
+        self._rules = rules or Rules()
         self._user_agent = user_agent or _own_name()
         self._adapter = WatchedAdapter(POOLED_ORIGINS, POOLED_CONNECTIONS, max_retries=0)
         self._watchdog = Watchdog()
-        # The rules of redirects and proxies; nothing is sent through it.
-        self._rules = requests.Session()
-        self._rules.trust_env = False
         # Read once: asking the environment costs more than a fast request.
         self._proxied = bool(get_environ_proxies("http://pollers.invalid/")) or any(
             name.lower().endswith("_proxy") and value for name, value in os.environ.items()
@@ -51,25 +47,44 @@ class Transport:
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         self._verify: bool | str = bundle or True
 
-    def fetch(self, request: Request, *, timeout: float) -> Answer:
-        """Send a request and return the answer, following redirects, within ``timeout`` seconds."""
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the transport that the settings describe."""
+        return cls(
+            max_body=settings.max_body,
+            user_agent=settings.user_agent,
+            rules=Rules(
+                block_private=settings.block_private,
+                allowed_hosts=settings.allowed_hosts,
+                denied_hosts=settings.denied_hosts,
+                allowed_networks=settings.allowed_networks,
+                denied_networks=settings.denied_networks,
+            ),
+        )
+
+    def fetch(self, request: Request, *, timeout: float, kept: Mapping[str, Any] | None = None) -> Answer:
+        """Send a request and return the answer, following redirects, within ``timeout`` seconds.
+
+        ``kept`` is what the poll's answer before said (`Answer.kept`).
+        """
         started = time.monotonic()
         guard = self._watchdog.guard(timeout)
-        current.guard = guard
+        visit = Visit(request, kept, self._rules)
+        current.guard, current.reach = guard, visit.reach
         url, body, error, text = request.url, b"", None, ""
         status: int | None = None
         headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
         try:
-            response = self._follow(request.prepared, guard)
-            url, status = response.url or url, response.status_code
+            response, url = self._follow(request.prepared, visit, guard)
+            status = response.status_code
             headers = CaseInsensitiveDict(response.headers)
             body = self._read(response, guard)
             if guard.expired:
-                raise _Failed(AnswerError.TIMEOUT, "")
+                raise Failed(AnswerError.TIMEOUT, "")
         except Exception as trouble:
-            error, text = _explain(trouble, guard)
+            error, text = explain(trouble, guard)
         finally:
-            current.guard = None
+            current.guard = current.reach = None
             guard.done()
         elapsed = time.monotonic() - started
         if error is AnswerError.TIMEOUT:
@@ -82,31 +97,37 @@ class Transport:
             elapsed=elapsed,
             error=error,
             error_text=text,
+            kept=visit.kept(),
         )
 
     def close(self) -> None:
         """Close all connections."""
         self._adapter.close()
 
-    def _follow(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
+    def _follow(
+        self, prepared: requests.PreparedRequest, visit: Visit, guard: Guard
+    ) -> tuple[requests.Response, str]:
+        """Return the response that no redirect leads on from, and its URL."""
         if prepared.headers.get("User-Agent", "").startswith("python-requests/"):
             prepared.headers["User-Agent"] = self._user_agent
-        response = self._send(prepared, guard)
-        for _ in range(MAX_REDIRECTS):
-            if response.status_code not in _REDIRECTS or "location" not in response.headers:
-                return response
-            prepared = self._redirected(prepared, response)
+        for _ in range(redirects.MOST + 1):
+            response = self._send(visit.outgoing(prepared), guard)
+            url, headers = prepared.url or "", response.headers
+            if "set-cookie" in headers:
+                visit.received(url, response)
+            if response.status_code not in redirects.STATUSES or "location" not in headers:
+                return response, url
             response.close()
-            response = self._send(prepared, guard)
-        response.close()
-        raise _Failed(AnswerError.REDIRECT, f"more than {MAX_REDIRECTS} redirects")
+            prepared = redirects.redirected(prepared, response.status_code, headers["location"])
+            visit.redirected(prepared.url or "")
+        raise Failed(AnswerError.REDIRECT, f"more than {redirects.MOST} redirects")
 
     def _send(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
         """Send once; and again on a new connection when a kept one had been closed meanwhile."""
         try:
             return self._send_once(prepared, guard)
         except requests.ConnectionError as error:
-            stale = guard.reused and not guard.expired and _cut_off(error)
+            stale = guard.reused and not guard.expired and cut_off(error)
             if not stale or prepared.method not in _IDEMPOTENT:
                 raise
             return self._send_once(prepared, guard)
@@ -114,7 +135,7 @@ class Transport:
     def _send_once(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
         remaining = guard.remaining
         if remaining <= 0:
-            raise _Failed(AnswerError.TIMEOUT, "")
+            raise Failed(AnswerError.TIMEOUT, "")
         guard.reused = False
         return self._adapter.send(
             prepared,
@@ -124,26 +145,6 @@ class Transport:
             proxies=get_environ_proxies(prepared.url or "") if self._proxied else None,
         )
 
-    def _redirected(
-        self, prepared: requests.PreparedRequest, response: requests.Response
-    ) -> requests.PreparedRequest:
-        """Return the request that a redirect asks for (RFC 9110, section 15.4)."""
-        following = prepared.copy()
-        target = self._rules.get_redirect_target(response) or ""
-        url = requests.compat.urljoin(response.url, requests.utils.requote_uri(target))
-        if requests.compat.urlparse(url).scheme not in {"http", "https"}:
-            raise _Failed(AnswerError.REDIRECT, f"a redirect to {redact_url(url)}, which is not http")
-        following.prepare_url(url, None)
-        self._rules.rebuild_method(following, response)
-        if following.method != prepared.method:
-            following.body = None
-            for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):
-                following.headers.pop(name, None)
-        if self._rules.should_strip_auth(response.request.url, following.url):
-            for name in [name for name in following.headers if is_secret(name)]:
-                del following.headers[name]
-        return following
-
     def _read(self, response: requests.Response, guard: Guard) -> bytes:
         """Read the body, decompressed, up to the limit."""
         raw, chunks, size = response.raw, [], 0
@@ -151,9 +152,9 @@ class Transport:
             size += len(chunk)
             if size > self._max_body:
                 raw.close()
-                raise _Failed(AnswerError.BODY_TOO_LARGE, f"the body is larger than {self._max_body} bytes")
+                raise Failed(AnswerError.BODY_TOO_LARGE, f"the body is larger than {self._max_body} bytes")
             if guard.expired:
-                raise _Failed(AnswerError.TIMEOUT, "")
+                raise Failed(AnswerError.TIMEOUT, "")
             chunks.append(chunk)
         raw.release_conn()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -164,67 +165,3 @@ def _own_name() -> str:
         return f"pollers/{version('pollers')}"
     except PackageNotFoundError:
         return "pollers"
-
-
-def _explain(trouble: Exception, guard: Guard) -> tuple[AnswerError, str]:
-    """Return what went wrong, by kind and in a sentence."""
-    if isinstance(trouble, _Failed):
-        return trouble.args[0], trouble.args[1]
-    if guard.expired:
-        return AnswerError.TIMEOUT, ""
-    causes = _causes(trouble)
-    for cause in causes:
-        for kinds, error, sentence in _KINDS:
-            if isinstance(cause, kinds):
-                return error, sentence.format(_short(causes[0]))
-    return AnswerError.MALFORMED, f"the request failed: {_short(trouble)}"
-
-
-#: Kinds of exceptions and what they mean; the first that fits the innermost cause says what happened.
-_KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, str]] = [
-    (
-        (urllib3.exceptions.NameResolutionError, socket.gaierror),
-        AnswerError.DNS,
-        "the host name is unknown: {}",
-    ),
-    ((urllib3.exceptions.SSLError, requests.exceptions.SSLError), AnswerError.TLS, "TLS failed: {}"),
-    (http.client.RemoteDisconnected, AnswerError.CONNECTION, "the connection was closed without an answer"),
-    (ConnectionError, AnswerError.CONNECTION, "no connection: {}"),
-    # Before the timeouts: urllib3 derives it from them.
-    (urllib3.exceptions.NewConnectionError, AnswerError.CONNECTION, "no connection: {}"),
-    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), AnswerError.TIMEOUT, ""),
-    (urllib3.exceptions.DecodeError, AnswerError.MALFORMED, "the body cannot be decompressed: {}"),
-    (urllib3.exceptions.IncompleteRead, AnswerError.CONNECTION, "the connection broke in the body: {}"),
-    (http.client.HTTPException, AnswerError.MALFORMED, "the answer is not HTTP: {}"),
-    (
-        (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader),
-        AnswerError.REFUSED,
-        "it cannot be requested: {}",
-    ),
-    (urllib3.exceptions.HTTPError, AnswerError.CONNECTION, "no answer: {}"),
-    (requests.RequestException, AnswerError.CONNECTION, "no answer: {}"),
-]
-
-
-def _causes(trouble: BaseException) -> list[BaseException]:
-    """Return an exception and those it wraps, the innermost first."""
-    found: list[BaseException] = []
-    pending: list[object] = [trouble]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            pending += [*one.args, getattr(one, "reason", None), one.__cause__]
-    return found[::-1]
-
-
-def _cut_off(error: Exception) -> bool:
-    """Return whether the connection ended before any byte of a response."""
-    return any(
-        isinstance(cause, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
-        for cause in _causes(error)
-    )
-
-
-def _short(trouble: BaseException) -> str:
-    return " ".join(str(trouble).split())[:160] or type(trouble).__name__

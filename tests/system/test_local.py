@@ -36,6 +36,13 @@ def test_a_poll_called_directly_polls_here(endpoint: Endpoint) -> None:
     assert len(endpoint.arrivals("/a")) == 2
 
 
+def test_a_poll_called_directly_keeps_cookies(endpoint: Endpoint) -> None:
+    """As one on the workers does."""
+    url = endpoint.script("/a", Reply(202, headers={"Set-Cookie": "operation=7"}), Reply(body=DONE))
+    assert poll(url, every="500ms") == DONE
+    assert endpoint.arrivals("/a")[1].headers["Cookie"] == "operation=7"
+
+
 def test_a_poll_called_directly_raises_its_own_errors(endpoint: Endpoint) -> None:
     """The same as from a worker."""
     with pytest.raises(PollTimeout):

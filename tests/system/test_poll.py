@@ -185,3 +185,17 @@ def test_the_record_of_a_finished_poll_expires_with_its_result(
     assert not store.client.hexists(store.keys.polls, result.id)
     for key in (store.keys.schedule, store.keys.releases):
         assert store.client.zscore(key, result.id) is None
+
+
+def test_cookies_of_a_service_come_back_with_the_next_attempt(endpoint: Endpoint) -> None:
+    """Some keep the state of the operation nowhere else; another answer without them changes nothing."""
+    running = {"status": "running"}
+    url = endpoint.script(
+        "/cookies",
+        Reply(body=running, headers={"Set-Cookie": "operation=7"}),
+        Reply(body=running),
+        Reply(body={"status": "completed"}),
+    )
+    poll.delay(url, until="status == 'completed'", every=0.5).get(timeout=20)
+    sent = [arrival.headers["Cookie"] for arrival in endpoint.arrivals("/cookies")]
+    assert sent == [None, "operation=7", "operation=7"]

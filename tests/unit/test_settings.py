@@ -38,6 +38,18 @@ def test_the_store_is_where_celerys_redis_is_unless_it_is_said(
     assert Settings.read(conf, environ).redis_url == url
 
 
+def test_lists_and_switches_are_read_from_text_and_from_python() -> None:
+    """A variable has commas and words; a configuration has lists and booleans."""
+    by_variable = Settings.read(
+        {}, {"POLLERS_ALLOWED_HOSTS": "a.example, *.b.example,", "POLLERS_BLOCK_PRIVATE": "Yes"}
+    )
+    by_configuration = Settings.read(
+        {"pollers_allowed_hosts": ["a.example", "*.b.example"], "pollers_block_private": True}, {}
+    )
+    assert by_variable == by_configuration
+    assert by_variable.allowed_hosts == ("a.example", "*.b.example")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -48,6 +60,8 @@ def test_the_store_is_where_celerys_redis_is_unless_it_is_said(
         ("min_interval", "0"),
         ("attempt_events", "-2"),
         ("prefix", "a{b"),
+        ("block_private", "perhaps"),
+        ("allowed_networks", "10.0.0.0/8, 10.1.0.0/33"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
