@@ -60,6 +60,13 @@ class Settings:
     denied_networks: tuple[str, ...] = ()
     #: ``User-Agent`` of every request; empty means ``pollers/<version>``.
     user_agent: str = ""
+    #: The file of credentials, TOML or JSON, that this process may use in polls; empty for none.
+    credentials_file: str = ""
+    #: Names of all credentials that the workers hold, so that a poll that names another is refused at
+    #: submission; empty leaves it to the workers.
+    credentials: tuple[str, ...] = ()
+    #: URL of the proxy that all requests go through; empty leaves it to ``HTTP_PROXY`` and ``HTTPS_PROXY``.
+    proxy: str = dataclasses.field(default="", repr=False)
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
@@ -78,6 +85,10 @@ class Settings:
             variable = f"POLLERS_{field.name.upper()}"
             if environ.get(variable):
                 source, raw = variable, environ[variable]
+            elif field.name == "proxy" and "@" in str(raw):
+                raise InvalidSetting(
+                    f"{source} has a password, and monitors show the configuration; set {variable} instead."
+                )
             if raw is not None:
                 values[field.name] = _convert(source, str(field.type), raw)
         settings = cls(**values)

@@ -49,7 +49,7 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            return run_here(self._parse(args, params), self._runtime.transport)
+            return run_here(self._parse(args, params, here=True), self._runtime.transport)
         claim = self._runtime.store.claim(request.id)
         if claim.record is not None:
             return self._deliver(claim.record)
@@ -86,7 +86,7 @@ class PollTask(Task):
         options |= {"link": link, "link_error": link_error, "shadow": shadow}
         task_id = task_id or uuid()
         try:
-            spec = self._parse(args or (), kwargs or {})
+            spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
             if app.conf.task_always_eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
             self._admit(task_id, spec, _with_parents(options, parent))
@@ -129,15 +129,17 @@ class PollTask(Task):
     def _runtime(self) -> Runtime:
         return runtime_of(self._get_app())
 
-    def _parse(self, args: Any, params: Any) -> PollSpec:
+    def _parse(self, args: Any, params: Any, *, here: bool = False) -> PollSpec:
         if len(args) > 1:
             raise InvalidPoll.of({"args": "a poll takes one positional argument, the url"})
-        return PollSpec.parse(
+        spec = PollSpec.parse(
             *args,
             **params,
             min_interval=self._runtime.settings.min_interval,
             now=self._get_app().now().timestamp(),
         )
+        self._runtime.check_credential(spec.auth, here=here)
+        return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
         now = self._get_app().now()

@@ -19,6 +19,7 @@ from pollers.durations import format_duration, parse_duration
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -269,6 +270,16 @@ def _count(value: object) -> int:
     return value
 
 
+def _auth(value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        # Not shown: somebody may have taken the secret itself for what is wanted.
+        raise ValueError(
+            "is no name of credentials; it should be letters, digits, dots, dashes and underscores, such as "
+            "render-api: the workers hold the secret itself"
+        )
+    return value
+
+
 _RULES: dict[str, Callable[[object], Any]] = {
     "url": _url,
     "method": _method,
@@ -287,4 +298,5 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "max_attempts": _count,
     "max_errors": _count,
     "request_timeout": _request_timeout,
+    "auth": _auth,
 }

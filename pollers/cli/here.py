@@ -18,6 +18,7 @@ def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
     """Poll, write the outcome, and return the exit code."""
     runtime = runtime_of(app)
     spec, _ = given.parse(min_interval=runtime.settings.min_interval)
+    runtime.check_credential(spec.auth, here=True)
     started, attempts = time.time(), 0
 
     def show(progress: Progress) -> None:

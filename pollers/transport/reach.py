@@ -13,6 +13,7 @@ from enum import IntEnum
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from pollers.transport.addresses import Kind, carried, kind_of
 from pollers.transport.failures import Refused
@@ -122,6 +123,20 @@ class Reach:
         if not admitted:
             raise refusals[0] if refusals else socket.gaierror(f"{host} has no address")
         return admitted
+
+    def behind_proxy(self, url: str) -> None:
+        """Raise `Refused` when a proxy may not be asked for a URL.
+
+        The proxy resolves names; what it may reach is its owner's to say. Addresses are known here.
+        """
+        host = urlsplit(url).hostname or ""
+        self._rules.check_host(host)
+        try:
+            # Also the decimal, octal and hexadecimal forms that a proxy would understand.
+            address = host if ":" in host else socket.inet_ntoa(socket.inet_aton(host))
+            self.admit(address)
+        except OSError:
+            pass
 
     def admit(self, address: str) -> None:
         """Note that the request goes to an address; raise `Refused` when it may not."""

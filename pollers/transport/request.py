@@ -29,6 +29,8 @@ class Request:
     #: The poll's own URL, where this request goes to one that a service named; empty for the same. Its
     #: origin is the one that gets the poll's secrets.
     home: str = ""
+    #: The name of the credential to send to that origin; empty for none.
+    auth: str = ""
 
     @classmethod
     def of(cls, spec: PollSpec) -> Self:
@@ -41,6 +43,7 @@ class Request:
             json=spec.json,
             data=spec.data,
             home=spec.url,
+            auth=spec.auth or "",
         )
 
     @cached_property

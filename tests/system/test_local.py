@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from celery import chain
 
 from pollers import InvalidPoll, PollFailed, PollTimeout, app, poll
+from pollers.runtime import runtime_of
 from tests.endpoints import Endpoint, Reply
 from tests.system.app import echo
 from tests.waiting import wait_until
@@ -41,6 +43,28 @@ def test_a_poll_called_directly_keeps_cookies(endpoint: Endpoint) -> None:
     url = endpoint.script("/a", Reply(202, headers={"Set-Cookie": "operation=7"}), Reply(body=DONE))
     assert poll(url, every="500ms") == DONE
     assert endpoint.arrivals("/a")[1].headers["Cookie"] == "operation=7"
+
+
+def test_a_poll_called_directly_needs_its_credential_here(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown name is told before anything is sent."""
+    url = endpoint.script("/a", Reply(body=DONE))
+    with pytest.raises(InvalidPoll, match="this process has no credential of that name"):
+        poll(url, auth="farm")
+    monkeypatch.setenv("POLLERS_CREDENTIAL_FARM", '{"kind": "bearer", "token": "abcdef"}')
+    assert poll(url, auth="farm") == DONE
+    assert [arrival.headers["Authorization"] for arrival in endpoint.arrivals("/a")] == ["Bearer abcdef"]
+
+
+def test_a_submission_checks_the_names_that_the_workers_are_said_to_hold(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the setting; without it, only the workers know."""
+    settings = dataclasses.replace(runtime_of(app).settings, credentials=("farm", "vault"))
+    monkeypatch.setattr(runtime_of(app), "settings", settings)
+    with pytest.raises(InvalidPoll, match="auth: is 'frm'; the workers hold farm, vault"):
+        poll.delay(endpoint.url("/a"), auth="frm")
 
 
 def test_a_poll_called_directly_raises_its_own_errors(endpoint: Endpoint) -> None:

@@ -199,3 +199,10 @@ def test_cookies_of_a_service_come_back_with_the_next_attempt(endpoint: Endpoint
     poll.delay(url, until="status == 'completed'", every=0.5).get(timeout=20)
     sent = [arrival.headers["Cookie"] for arrival in endpoint.arrivals("/cookies")]
     assert sent == [None, "operation=7", "operation=7"]
+
+
+def test_a_credential_that_no_worker_knows_is_a_clear_permanent_error(endpoint: Endpoint) -> None:
+    """Nothing is sent without it."""
+    with pytest.raises(PollRejected, match="no credential 'nobodys' is known to this worker"):
+        poll.delay(endpoint.url("/auth"), auth="nobodys").get(timeout=20)
+    assert endpoint.arrivals("/auth") == []
