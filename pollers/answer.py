@@ -11,6 +11,9 @@ from typing import Any
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 
+#: Content types of newline-delimited JSON.
+_LINES = re.compile(r"[/+](x-)?(ndjson|jsonl|jsonlines|json-lines)\b", re.IGNORECASE)
+
 
 class AnswerError(StrEnum):
     """Why there is no response that could be decided on."""
@@ -55,17 +58,15 @@ class Answer:
     _parsed: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def json(self) -> Any:
-        """Return the body as JSON, whatever its content type says.
+        """Return the body as JSON, whatever its content type says; lines of JSON as a list.
 
         Raises:
             ValueError: The body is not JSON.
 
         """
         if not self._parsed:
-            # bytes: json finds UTF-8, UTF-16 and UTF-32 by itself; a BOM needs the text.
-            bom = self.body.startswith(b"\xef\xbb\xbf")
             try:
-                self._parsed.append(json.loads(self.body.decode("utf-8-sig") if bom else self.body))
+                self._parsed.append(self._parse())
             except RecursionError as error:
                 raise ValueError("the body is nested too deeply") from error
         return self._parsed[0]
@@ -75,8 +76,26 @@ class Answer:
         charset = _CHARSET.search(self.headers.get("Content-Type", ""))
         try:
             return self.body.decode(charset[1] if charset else "utf-8-sig", "replace")
-        except LookupError:
+        except (LookupError, ValueError):
+            # Unknown, or one of Python's own that is not for this.
             return self.body.decode("utf-8-sig", "replace")
+
+    def _parse(self) -> Any:
+        if _LINES.search(self.headers.get("Content-Type", "")):
+            return _values_of_lines(self.text())
+        try:
+            # bytes: json finds UTF-8, UTF-16 and UTF-32 by itself; a BOM needs the text.
+            bom = self.body.startswith(b"\xef\xbb\xbf")
+            return json.loads(self.body.decode("utf-8-sig") if bom else self.body)
+        except UnicodeDecodeError:
+            # RFC 8259 wants UTF-8; a charset says otherwise.
+            return json.loads(self.text())
+        except json.JSONDecodeError:
+            # A service may not say that it sends lines; numbers and words in lines are text.
+            values = _values_of_lines(self.text()) if b"\n" in self.body.strip() else []
+            if not values or not all(isinstance(value, dict | list) for value in values):
+                raise
+            return values
 
     def value(self) -> Any:
         """Return what the answer says by itself: the JSON of its body, else the text."""
@@ -89,3 +108,8 @@ class Answer:
         """Return the beginning of the body on one line."""
         beginning = self.body[: 4 * limit].decode("utf-8", "replace")
         return " ".join(beginning.split())[:limit]
+
+
+def _values_of_lines(text: str) -> list[Any]:
+    # At line feeds alone: other ends of lines may stand in a JSON string.
+    return [json.loads(line) for line in text.split("\n") if line.strip()]

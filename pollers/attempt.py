@@ -50,7 +50,9 @@ def redis_clock(now_ms: int) -> Callable[[], float]:
     return lambda: time.monotonic() + offset
 
 
-def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlement | None:
+def make(
+    attempt: Attempt, transport: Transport, min_interval: float, max_retry_after: float
+) -> Settlement | None:
     """Check the endpoint once and settle; None when there is no time left for a request."""
     try:
         spec, request = _parsed(attempt.record.spec)
@@ -63,7 +65,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
     try:
         kept = attempt.record.progress_values().get("http")
         answer = transport.fetch(request, timeout=timeout, kept=kept)
-        return _settlement(attempt, spec, answer, min_interval)
+        return _settlement(attempt, spec, answer, min_interval, max_retry_after)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
@@ -75,7 +77,9 @@ def _parsed(spec_text: str) -> tuple[PollSpec, Request]:
     return spec, Request.of(spec)
 
 
-def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float) -> Settlement:
+def _settlement(
+    attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float, max_retry_after: float
+) -> Settlement:
     record, now = attempt.record, attempt.clock()
     progress = record.progress_values()
     decision = decide(spec, answer, attempt=record.attempt, errors=progress.get("errors", 0), now=now)
@@ -87,7 +91,7 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: 
             now=now,
             deadline=record.deadline_ms / 1000,
             previous_delay=progress.get("delay"),
-            retry_after=decision.retry_after,
+            retry_after=decision.retry_after and min(decision.retry_after, max_retry_after),
             min_interval=min_interval,
             rng=_rng,
         )

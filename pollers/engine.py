@@ -121,7 +121,8 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            flight.settlement = make(flight.attempt, self._transport, self._settings.min_interval)
+            limits = self._settings.min_interval, self._settings.max_retry_after
+            flight.settlement = make(flight.attempt, self._transport, *limits)
         finally:
             self._done.put(flight)
 

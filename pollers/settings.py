@@ -46,6 +46,8 @@ class Settings:
     max_crashes: int = 3
     #: Shortest interval in seconds that a poll may ask for.
     min_interval: float = 0.5
+    #: Longest time in seconds that a service can ask to be left alone by ``Retry-After``.
+    max_retry_after: float = 3600.0
     #: Largest body of an answer in bytes, after decompression.
     max_body: int = 1_048_576
     #: Whether private addresses are refused outright, for services that poll the URLs of their users.
@@ -100,7 +102,7 @@ class Settings:
         for name in ("pack_size", "concurrency", "backlog", "max_crashes", "max_body"):
             if getattr(self, name) < 1:
                 raise InvalidSetting(f"pollers_{name} must be 1 or more.")
-        for name in ("lease", "min_interval"):
+        for name in ("lease", "min_interval", "max_retry_after"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
         if self.attempt_events < 0:

@@ -49,7 +49,13 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            return run_here(self._parse(args, params, here=True), self._runtime.transport)
+            settings = self._runtime.settings
+            return run_here(
+                self._parse(args, params, here=True),
+                self._runtime.transport,
+                min_interval=settings.min_interval,
+                max_retry_after=settings.max_retry_after,
+            )
         claim = self._runtime.store.claim(request.id)
         if claim.record is not None:
             return self._deliver(claim.record)

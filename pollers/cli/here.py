@@ -33,6 +33,7 @@ def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
                 runtime.transport,
                 on_attempt=show,
                 min_interval=runtime.settings.min_interval,
+                max_retry_after=runtime.settings.max_retry_after,
             )
         ending = Ending(value=value, attempts=attempts, elapsed=time.time() - started)
     except PollEnded as error:

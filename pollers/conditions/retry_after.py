@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+
+from pollers.http_date import http_date
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that the header asks for, None when it is missing or malformed.
 
     It is a number of seconds or an HTTP-date; a date is measured against ``now``, epoch seconds, and
-    one that has passed means 0.
+    one that has passed means 0. It may be as large as the service likes: whoever obeys it has a bound.
     """
     text = headers.get("Retry-After", "").strip()
     if not text:
         return None
     if text.isascii() and text.isdigit():
-        # Longer numbers are nonsense, and the deadline bounds the rest.
-        return float(text[:9]) if len(text) <= 9 else None
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
+        return float(text)
+    moment = http_date(text)
+    return None if moment is None else max(0.0, moment - now)

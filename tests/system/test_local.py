@@ -14,7 +14,9 @@ import pytest
 from celery import chain
 
 from pollers import InvalidPoll, PollFailed, PollTimeout, app, poll
+from pollers.local import run_here
 from pollers.runtime import runtime_of
+from pollers.spec import PollSpec
 from tests.endpoints import Endpoint, Reply
 from tests.system.app import echo
 from tests.waiting import wait_until
@@ -43,6 +45,21 @@ def test_a_poll_called_directly_keeps_cookies(endpoint: Endpoint) -> None:
     url = endpoint.script("/a", Reply(202, headers={"Set-Cookie": "operation=7"}), Reply(body=DONE))
     assert poll(url, every="500ms") == DONE
     assert endpoint.arrivals("/a")[1].headers["Cookie"] == "operation=7"
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"), [("0", 1), ("7", 7), ("-7", 1), ("999999999999", 20), ("9" * 400, 20), ("soon", 1)]
+)
+def test_a_service_is_left_alone_as_long_as_it_asks_up_to_a_bound(
+    endpoint: Endpoint, asked: str, waits: float
+) -> None:
+    """What is negative or malformed asks for nothing."""
+    url = endpoint.script("/a", Reply(503, headers={"Retry-After": asked}), Reply(body=DONE))
+    waited: list[float] = []
+    spec = PollSpec.parse(url, every=1, timeout=3600)
+    transport = runtime_of(app).transport
+    run_here(spec, transport, wait=lambda seconds: bool(waited.append(seconds)), max_retry_after=20)
+    assert [round(seconds) for seconds in waited] == [waits]
 
 
 def test_a_poll_called_directly_needs_its_credential_here(
