@@ -54,7 +54,7 @@ class Answer:
     #: The error in a sentence for people; empty without one.
     error_text: str = ""
     #: What the transport wants back with the poll's next request, as plain JSON; None for nothing.
-    kept: dict[str, Any] | None = None
+    kept: dict[str, Any] | None = field(default=None, repr=False)
     _parsed: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def json(self) -> Any:

@@ -7,6 +7,7 @@ prefix ``POLLERS_``; the environment wins, so that a deployment can override a f
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from pollers.durations import parse_duration
 from pollers.errors import PollError
 
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9._:-]+")
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
@@ -113,6 +115,14 @@ class Settings:
                     ip_network(network)
                 except ValueError as error:
                     raise InvalidSetting(f"pollers_{name} has {network!r}: {error}.") from error
+        for name in ("allowed_hosts", "denied_hosts"):
+            for host in getattr(self, name):
+                if not _HOST.fullmatch(host):
+                    raise InvalidSetting(
+                        f"pollers_{name} has {host!r}; a host is a name in ASCII (xn--...), or *.example.com."
+                    )
+        if self.proxy and not self.proxy.lower().startswith(("http://", "https://")):
+            raise InvalidSetting("pollers_proxy must be an http or https URL.")
         if not self.prefix or set(self.prefix) & set("{}* "):
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
 

@@ -46,8 +46,8 @@ _FORBIDDEN = [
 _PRIVATE = [ip_network(text) for text in ("100.64.0.0/10", "fec0::/10", "64:ff9b:1::/48", "::/96")]
 
 #: Prefixes whose last 32 bits are the IPv4 address that is reached in the end: NAT64 (RFC 6052, and
-#: RFC 8215 for a network's own), and IPv4-compatible.
-_CARRIERS = [ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")]
+#: RFC 8215 for a network's own), IPv4-compatible, and IPv4-translated (RFC 2765).
+_CARRIERS = [ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")]
 
 #: Networks whose addresses are what is inside: IPv4-mapped, NAT64 and 6to4 (RFC 3056).
 _ONLY_CARRIERS = [ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16")]

@@ -18,6 +18,9 @@ from urllib3.util.connection import create_connection
 from pollers.transport.reach import Reach
 from pollers.transport.watchdog import Guard
 
+#: Seconds of a request that nobody has given a time.
+LONGEST = 10.0
+
 
 class _Current(threading.local):
     """What goes for the request that this thread is sending."""
@@ -29,6 +32,11 @@ class _Current(threading.local):
 
 
 current = _Current()
+
+
+def remaining_time() -> float:
+    """Return the seconds that are left to the request that this thread is sending."""
+    return current.guard.remaining if current.guard is not None else LONGEST
 
 
 class _ReachingConnection(HTTPConnection):
@@ -57,10 +65,9 @@ class _ReachingConnection(HTTPConnection):
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
     def _connected(self) -> socket.socket:
-        timeout = self.timeout if current.guard is None else max(0.001, current.guard.remaining)
         sock = create_connection(
             (self.address, self.port),
-            timeout,
+            max(0.001, remaining_time()),
             source_address=self.source_address,
             socket_options=self.socket_options,
         )

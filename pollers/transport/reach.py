@@ -61,7 +61,7 @@ class Rules:
 
     def check_host(self, host: str) -> None:
         """Raise `Refused` when polls may not go to a host by its name."""
-        name = host.lower().rstrip(".")
+        name = host.strip("[]").lower().rstrip(".")
         if any(_is_host(name, denied) for denied in self._denied_hosts):
             raise Refused(f"{name} is a denied host (pollers_denied_hosts)")
         if self._allowed_hosts and not any(_is_host(name, allowed) for allowed in self._allowed_hosts):
@@ -100,7 +100,7 @@ class Reach:
         self._led = False
 
     def addresses(self, host: str, port: int) -> list[str]:
-        """Return the addresses of a host that may be connected to, in the resolver's order.
+        """Return the addresses of a host that may be connected to, public ones first.
 
         Raises:
             Refused: There are none.
@@ -113,7 +113,7 @@ class Reach:
         except UnicodeError as error:
             raise Refused(f"{host[:100]!r} is no host name") from error
         admitted, refusals = [], []
-        # Public ones first: where a name has both, it is a public one.
+        # Where a name has both, it is a public one, and its private addresses are a trick.
         for address in sorted(dict.fromkeys(str(entry[4][0]) for entry in found), key=_kind_first):
             try:
                 self.admit(address)

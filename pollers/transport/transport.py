@@ -15,7 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from pollers.answer import Answer, AnswerError
 from pollers.settings import Settings
 from pollers.transport import redirects
-from pollers.transport.connections import WatchedAdapter, current
+from pollers.transport.connections import WatchedAdapter, current, remaining_time
 from pollers.transport.credentials import Keyring
 from pollers.transport.failures import Failed, cut_off, explain
 from pollers.transport.proxies import Proxies
@@ -89,7 +89,7 @@ class Transport:
                 visit.find_credential(self.keyring, request.auth)
             response, url = self._follow(request.prepared, visit, guard)
             status = response.status_code
-            headers = CaseInsensitiveDict(response.headers)
+            headers = response.headers
             body = self._body(response, guard)
             if guard.expired:
                 raise Failed(AnswerError.TIMEOUT, "")
@@ -198,7 +198,7 @@ class Transport:
 
     def _fetch_for_credential(self, request: Request) -> Answer:
         """Send a request that another one needs for its credential, within the time of that one."""
-        return self.fetch(request, timeout=current.guard.remaining if current.guard else 10.0)
+        return self.fetch(request, timeout=remaining_time())
 
     def _read(self, response: requests.Response, guard: Guard) -> bytes:
         """Read the body, decompressed, up to the limit."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import ssl
 import threading
 import time
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import trustme
@@ -18,7 +21,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from pollers import credential
 from pollers.answer import Answer, AnswerError
 from pollers.transport import Transport
-from pollers.transport.credentials import sources
+from pollers.transport.credentials import Credential, sources
 from tests.endpoints import Endpoint, RawServer, Reply
 from tests.transport.services import DigestService, Echo, TokenService
 from tests.transport.wire import get, read_head, response
@@ -174,6 +177,7 @@ def test_an_unknown_credential_is_refused(transport: Transport, endpoint: Endpoi
         (json.dumps({"kind": SECRET}), "has no kind of bearer, basic"),
         (json.dumps({"kind": "basic", "user": SECRET}), "lacks password"),
         (json.dumps({"kind": "bearer", "token": [SECRET]}), "lacks token"),
+        (json.dumps({"kind": "bearer", "token": SECRET + "\n"}), "lacks token, as a line of text"),
         (json.dumps({"kind": "bearer", "token": SECRET, "tokn": SECRET}), "has tokn, which bearer"),
         (json.dumps({"kind": "bearer", "token": SECRET, "origins": SECRET}), "has origins that are no list"),
         (json.dumps({"kind": "bearer", "token": SECRET, "origins": ["x"]}), "has origins that are no list"),
@@ -246,6 +250,23 @@ def test_a_service_that_echoes_gives_nothing_away(transport: Transport, hold: Ho
         assert arrival.headers["Authorization"].split()[1] not in repr(answer)
 
 
+@pytest.mark.parametrize(
+    "written", ["{0}", "{1}", '{{"a": "{2}"}}', '{{"a": "{3}"}}', "<a>{4}</a>", "a={1}&b={0}{0}"]
+)
+def test_a_secret_is_masked_in_every_way_of_writing_it(written: str) -> None:
+    """In URLs, forms, JSON by two customs, and HTML."""
+    secret = 's3cret/"+ü&<x'
+    in_json = json.dumps(secret)[1:-1]
+    text = written.format(
+        secret, quote(secret, ""), in_json, in_json.replace("/", "\\/"), html.escape(secret)
+    )
+    held = Credential("x", HTTPBasicAuth("me", secret), secrets=[secret, "s3cret"])
+    expected = re.sub(r"\{\d\}", "***", written).replace("{{", "{").replace("}}", "}")
+    assert held.masked(text) == expected
+    assert held.masked_bytes(text.encode()) == expected.encode()
+    assert Credential("y", HTTPBasicAuth("me", "pw"), secrets=["short"]).masked("short") == "short"
+
+
 def test_digest(transport: Transport, hold: Hold) -> None:
     """A challenge is answered, and the nonce used again; nothing of it stays with the request."""
     hold(kind="digest", user="me", password="open sesame")
@@ -299,6 +320,18 @@ def test_a_token_is_shared_by_all_polls_of_a_process(
     assert b"grant_type=client_credentials" in arrival.body
     assert b"scope=read+write" in arrival.body
     assert (b"hush" in arrival.body) is (client_auth == "post")
+
+
+def test_waiting_for_a_token_takes_no_longer_than_the_attempt(transport: Transport, hold: Hold) -> None:
+    """Neither for the one that asks for it, nor for those that wait for that one."""
+    with TokenService(client="client", secret="hush+hush", delay=5) as service:
+        hold(**oauth2(service))
+        began = time.monotonic()
+        with ThreadPoolExecutor(5) as pool:
+            url = service.url("/jobs")
+            answers = list(pool.map(lambda _: transport.fetch(get(url, auth="x"), timeout=0.4), range(5)))
+        assert time.monotonic() - began < 2
+    assert {answer.error for answer in answers} == {AnswerError.TIMEOUT}
 
 
 def test_a_token_is_replaced_before_it_ends(transport: Transport, hold: Hold) -> None:
@@ -379,7 +412,7 @@ def test_certificates_of_an_origin(tmp_path: Path) -> None:
         url = server.url(scheme="https")
         paths = "".join(f'{name} = "{tmp_path}/{name}.pem"\n' for name in ("ca", "cert", "key"))
         file = tmp_path / "credentials.toml"
-        file.write_text(f'["{url.rstrip("/")}"]\n{paths}')
+        file.write_text(f'["{url.upper()}"]\n{paths}')
         transport = Transport(credentials_file=str(file))
         assert "Testing cert" in transport.fetch(get(url), timeout=5).text()
         (tmp_path / "key.pem").unlink()

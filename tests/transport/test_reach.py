@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+import trustme
 
 from pollers.answer import Answer, AnswerError
 from pollers.transport import Transport
 from pollers.transport.failures import Refused
 from pollers.transport.reach import Reach, Rules, Seen
 from tests.endpoints import Endpoint, RawServer, Reply
-from tests.transport.wire import get
+from tests.transport.wire import get, read_head, response
 
 PUBLIC, PRIVATE, METADATA = "8.8.8.8", "127.0.0.1", "169.254.169.254"
 Fetch = Callable[..., Answer]
@@ -191,6 +193,7 @@ def test_within_one_fetch_a_public_address_leads_nowhere_inside() -> None:
         ({"allowed_hosts": ["*.example.com"]}, "example.com", False),
         ({"denied_hosts": ["*.example.com", "localhost"]}, "a.example.com", False),
         ({"denied_hosts": ["localhost"]}, "LOCALHOST", False),
+        ({"denied_hosts": ["127.0.0.1"]}, "127.0.0.1", False),
         ({"denied_hosts": ["localhost"]}, "api.example.com", True),
         ({"denied_networks": ["127.0.0.0/8"]}, "api.example.com", False),
         ({"denied_networks": ["::1/128"]}, "api.example.com", True),
@@ -246,3 +249,24 @@ def test_the_next_address_is_tried_when_one_does_not_answer(fetch: Fetch, endpoi
     endpoint.script("/", Reply(body="there"))
     zone = {"double.internal": ["127.0.0.9", "127.0.0.1"]}
     assert fetch(on(endpoint, "double.internal"), zone=zone).text() == "there"
+
+
+def test_a_certificate_is_checked_against_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Although the connection is made to an address that was looked at before."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("service.example").configure_cert(context)
+
+    def serve(sock: Any) -> None:
+        with context.wrap_socket(sock, server_side=True) as secure:
+            read_head(secure)
+            secure.sendall(response(b"1"))
+
+    transport = Transport(rules=Rules(resolve=names({"service.example": PRIVATE, "other.example": PRIVATE})))
+    with RawServer(serve) as server:
+        port = server.url().rpartition(":")[2]
+        assert transport.fetch(get(f"https://service.example:{port}"), timeout=5).json() == 1
+        assert transport.fetch(get(f"https://other.example:{port}"), timeout=5).error is AnswerError.TLS
+    transport.close()

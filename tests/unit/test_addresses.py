@@ -56,6 +56,7 @@ CARRIERS = {
     "6to4": lambda address: f"2002:{_words(address)}::1",
 }
 MORE_CARRIERS = CARRIERS | {
+    "IPv4-translated": lambda address: f"::ffff:0:{address}",
     "IPv4-compatible": lambda address: f"::{address}",
     "NAT64 of a network's own": lambda address: f"64:ff9b:1::{address}",
     "ISATAP": lambda address: f"2001:4860::5efe:{address}",

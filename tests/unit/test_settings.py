@@ -61,6 +61,10 @@ def test_lists_and_switches_are_read_from_text_and_from_python() -> None:
         ("attempt_events", "-2"),
         ("prefix", "a{b"),
         ("block_private", "perhaps"),
+        ("allowed_hosts", "https://api.example.com"),
+        ("denied_hosts", "b\u00fccher.example"),
+        ("proxy", "proxy.example:3128"),
+        ("max_retry_after", "0"),
         ("allowed_networks", "10.0.0.0/8, 10.1.0.0/33"),
     ],
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
@@ -65,37 +68,33 @@ class Credential:
 
     def masked(self, text: str) -> str:
         """Return a text without the secrets, however they are written."""
-        for secret in self._forms():
-            if secret in text:
-                text = text.replace(secret, MASK)
-        return text
+        return _patterns(frozenset(self._secrets))[0].sub(MASK, text)
 
     def masked_bytes(self, body: bytes) -> bytes:
         """Return a body without the secrets, as `masked` does."""
-        for secret in self._forms():
-            if secret.encode() in body:
-                body = body.replace(secret.encode(), MASK.encode())
-        return body
+        return _patterns(frozenset(self._secrets))[1].sub(MASK.encode(), body)
 
     def masked_headers(self, headers: CaseInsensitiveDict[str]) -> CaseInsensitiveDict[str]:
         """Return the headers of an answer without the secrets."""
         return CaseInsensitiveDict({name: self.masked(value) for name, value in headers.items()})
 
-    def _forms(self) -> list[str]:
-        """Return the secrets as they may be written, the longest first."""
-        secrets = [secret for secret in self._secrets if len(secret) >= SHORTEST_SECRET]
-        forms = {
-            form
-            for secret in secrets
-            for form in (
-                secret,
-                quote(secret, ""),
-                quote(secret),
-                quote_plus(secret),
-                json.dumps(secret)[1:-1],
-            )
-        }
-        return sorted(forms, key=len, reverse=True)
+
+@lru_cache(maxsize=256)
+def _patterns(secrets: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
+    """Return what finds secrets in texts and in bytes: in URLs, forms, JSON and HTML as well."""
+    forms = {
+        form
+        for secret in secrets
+        if len(secret) >= SHORTEST_SECRET
+        for in_json in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+        for form in (
+            *(secret, quote(secret, ""), quote(secret), quote_plus(secret), html.escape(secret)),
+            *(in_json, in_json.replace("/", "\\/")),
+        )
+    }
+    # The longest first, as one may begin like another; without any, what is nowhere.
+    pattern = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or r"(?!)"
+    return re.compile(pattern), re.compile(pattern.encode())
 
 
 def _added(before: PreparedRequest, after: PreparedRequest) -> set[str]:

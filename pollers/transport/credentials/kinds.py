@@ -76,14 +76,20 @@ def auth_of(name: str, fields: Mapping[str, Any], fetch: Fetch) -> AuthBase:
     if not isinstance(kind, str) or kind not in _KINDS:
         raise Refused(f"the credential {name!r} has no kind of {', '.join(_KINDS)}")
     needed, optional, make = _KINDS[kind]
-    wrong = [field for field in needed if not isinstance(fields.get(field), str) or not fields[field]]
+    wrong = [field for field in needed if not _is_line(fields.get(field))]
     if wrong:
-        raise Refused(f"the credential {name!r} lacks {', '.join(wrong)}, as text; its kind is {kind}")
+        raise Refused(
+            f"the credential {name!r} lacks {', '.join(wrong)}, as a line of text; its kind is {kind}"
+        )
     unknown = fields.keys() - {*needed, *optional, *_COMMON}
     if unknown:
         raise Refused(f"the credential {name!r} has {', '.join(sorted(unknown))}, which {kind} does not take")
     given = {field: fields[field] for field in (*needed, *optional) if field in fields}
     return make(**given) if make is not ClientCredentials else make(name=name, fetch=fetch, **given)
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and value != "" and not set(value) & set("\r\n\0")
 
 
 def secrets_of(fields: Mapping[str, Any]) -> set[str]:

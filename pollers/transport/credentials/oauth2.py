@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 
 from pollers.answer import Answer, AnswerError
 from pollers.redaction import redact_url
+from pollers.transport.connections import remaining_time
 from pollers.transport.failures import Failed, Refused
 from pollers.transport.request import Request
 
@@ -26,8 +27,6 @@ Fetch = Callable[[Request], Answer]
 
 #: Seconds before its end, and part of its life, at which a token is replaced, whichever is the shorter.
 EARLY, EARLY_PART = 60.0, 0.1
-#: Seconds that a thread waits for another one's request for the token.
-PATIENCE = 10.0
 
 
 class ClientCredentials(AuthBase):
@@ -73,8 +72,9 @@ class ClientCredentials(AuthBase):
     def _current(self) -> str:
         if time.monotonic() < self._until:
             return self._token
-        if not self._lock.acquire(timeout=PATIENCE):
-            raise Failed(AnswerError.CONNECTION, f"no token for {self._name!r} in {PATIENCE:.0f} s")
+        # Another thread may be asking; no longer than this attempt has time.
+        if not self._lock.acquire(timeout=max(0.0, remaining_time())):
+            raise Failed(AnswerError.TIMEOUT, "")
         try:
             if time.monotonic() >= self._until:
                 self._token, life = self._ask()
