@@ -206,3 +206,12 @@ def test_a_credential_that_no_worker_knows_is_a_clear_permanent_error(endpoint: 
     with pytest.raises(PollRejected, match="no credential 'nobodys' is known to this worker"):
         poll.delay(endpoint.url("/auth"), auth="nobodys").get(timeout=20)
     assert endpoint.arrivals("/auth") == []
+
+
+def test_an_address_that_may_not_be_polled_is_a_clear_permanent_error() -> None:
+    """However it is written."""
+    with pytest.raises(
+        PollRejected, match=r"169\.254\.169\.254 may not be polled: it is link-local"
+    ) as caught:
+        poll.delay("http://2852039166/latest/meta-data/").get(timeout=20)
+    assert (caught.value.status, caught.value.attempts) == (None, 1)
