@@ -64,9 +64,14 @@ def _target(base: str, location: str) -> str:
         raise Failed(AnswerError.REDIRECT, "a redirect to what is no URL") from error
     if scheme not in {"http", "https"}:
         raise Failed(AnswerError.REDIRECT, f"a redirect to {redact_url(url)}, which is not http")
-    if scheme == "http" and base.lower().startswith("https:"):
-        raise Refused(f"a redirect from https to {redact_url(url)}, which is not secure")
+    check_security(base, url)
     return url
+
+
+def check_security(before: str, url: str) -> None:
+    """Raise `Refused` when a service at one URL leads to another that is less secure."""
+    if before.lower().startswith("https:") and url.lower().startswith("http:"):
+        raise Refused(f"https may not lead to {redact_url(url)}, which is not secure")
 
 
 def _method(method: str, status: int) -> str:

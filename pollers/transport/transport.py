@@ -85,6 +85,8 @@ class Transport:
         status: int | None = None
         headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
         try:
+            if not request.at_home:
+                redirects.check_security(request.home, request.url)
             if request.auth:
                 visit.find_credential(self.keyring, request.auth)
             response, url = self._follow(request.prepared, visit, guard)

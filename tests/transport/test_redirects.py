@@ -111,11 +111,15 @@ def test_a_redirect_to_what_is_no_url_is_told(transport: Transport, endpoint: En
     assert (answer.status, answer.error) == (None, AnswerError.REDIRECT)
 
 
-def test_https_never_falls_back_to_http() -> None:
-    """Nor by a service's own wish."""
+def test_https_never_falls_back_to_http(transport: Transport, endpoint: Endpoint) -> None:
+    """By a redirect, nor by a URL that the service names."""
+    target = endpoint.script("/", Reply())
     secure = Request(method="GET", url="https://api.example.com/jobs/1").prepared
-    with pytest.raises(Refused, match=r"from https to http://api\.example\.com/jobs/1, which is not secure"):
-        redirected(secure, 301, "http://api.example.com/jobs/1")
+    with pytest.raises(Refused, match=r"https may not lead to http://127\.0\.0\.1:\d+/, which is not secure"):
+        redirected(secure, 301, target)
+    answer = transport.fetch(get(target, home="https://api.example.com/jobs/1"), timeout=5)
+    assert (answer.error, "which is not secure" in answer.error_text) == (AnswerError.REFUSED, True)
+    assert endpoint.arrivals("/") == []
 
 
 SECRETS = {"Authorization": "Bearer 123", "X-Api-Key": "456", "Cookie": "session=789"}
