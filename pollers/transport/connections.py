@@ -53,24 +53,27 @@ class _ReachingConnection(HTTPConnection):
             addresses = reach.addresses(self._dns_host, self.port)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
-        for self.address in addresses[:-1]:
+        # Each gets its share of the time: one that does not answer must not use up that of the next.
+        for left in range(len(addresses), 1, -1):
             with contextlib.suppress(OSError):
-                return self._connected()
-        self.address = addresses[-1]
+                return self._connected(addresses[-left], remaining_time() / left)
         try:
-            return self._connected()
+            return self._connected(addresses[-1], remaining_time())
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from error
         except OSError as error:
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
-    def _connected(self) -> socket.socket:
+    def _connected(self, address: str, timeout: float) -> socket.socket:
+        self.address = address
         sock = create_connection(
-            (self.address, self.port),
-            max(0.001, remaining_time()),
+            (address, self.port),
+            max(0.001, timeout),
             source_address=self.source_address,
             socket_options=self.socket_options,
         )
+        # What is sent and received has all the time again.
+        sock.settimeout(max(0.001, remaining_time()))
         sys.audit("http.client.connect", self, self.host, self.port)
         return sock
 

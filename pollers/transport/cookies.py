@@ -18,7 +18,7 @@ from pollers.transport.origin import origin
 #: Cookies of a poll by origin: name, value, path, and expiry in epoch seconds or None.
 Cookies = dict[str, list[list[Any]]]
 
-#: Cookies of one origin, and characters of one cookie, that are kept; a poll waits in Redis with
+#: Cookies of one poll, and characters of one cookie, that are kept; a poll waits in Redis with
 #: them. RFC 6265, section 6.1, asks for more of browsers, which keep them for all of a site.
 MOST = 20
 LONGEST = 4096
@@ -36,9 +36,14 @@ def remember(kept: Cookies, url: str, lines: Iterable[str], now: float) -> Cooki
         cookie = _parsed(line, url, now) if len(line) <= LONGEST else None
         if cookie is not None:
             jar[cookie[0], cookie[2]] = cookie
-    living = [cookie for cookie in jar.values() if cookie[3] is None or cookie[3] > now]
-    others = {place: cookies for place, cookies in kept.items() if place != home}
-    return others | {home: living[-MOST:]} if living else others
+    living = [cookie for cookie in jar.values() if cookie[3] is None or cookie[3] > now][-MOST:]
+    # The origin that has just answered goes last, and those that answered longest ago give way.
+    after, room = ({home: living} if living else {}), MOST - len(living)
+    for place, cookies in reversed(kept.items()):
+        if place != home and room > 0:
+            after = {place: cookies[-room:], **after}
+            room -= len(after[place])
+    return after
 
 
 def header(kept: Cookies, url: str, now: float) -> str:

@@ -45,13 +45,14 @@ class Rules:
         denied_hosts: Sequence[str] = (),
         allowed_networks: Sequence[str] = (),
         denied_networks: Sequence[str] = (),
-        resolve: Resolver = socket.getaddrinfo,
+        resolve: Resolver | None = None,
     ) -> None:
         """``allowed_networks`` are private ones that any poll may be led to.
 
         Hosts are names, or ``*.example.com`` for all below a name. Without ``allowed_hosts``, all are.
         """
-        self.resolve = resolve
+        # Not a default: by now gevent may have put its own in place.
+        self.resolve = resolve or socket.getaddrinfo
         self._block_private = block_private
         self._allowed_hosts, self._denied_hosts = allowed_hosts, denied_hosts
         self._allowed = [ip_network(text) for text in allowed_networks]

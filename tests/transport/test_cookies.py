@@ -87,6 +87,10 @@ def test_a_poll_keeps_a_bounded_number_of_cookies() -> None:
     kept = after(*(f"c{number}=1" for number in range(100)))
     assert len(kept["https://api.example.com"]) == MOST
     assert header(kept, URL, NOW).startswith("c80=1")
+    for number in range(100):
+        kept = remember(kept, f"https://s{number}.example.com/", ["a=1", "b=2", "c=3"], NOW)
+    assert sum(map(len, kept.values())) == MOST
+    assert list(kept)[-1] == "https://s99.example.com"
 
 
 def test_cookies_come_back_with_the_next_request(endpoint: Endpoint) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -249,6 +250,22 @@ def test_the_next_address_is_tried_when_one_does_not_answer(fetch: Fetch, endpoi
     endpoint.script("/", Reply(body="there"))
     zone = {"double.internal": ["127.0.0.9", "127.0.0.1"]}
     assert fetch(on(endpoint, "double.internal"), zone=zone).text() == "there"
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(fetch: Fetch, endpoint: Endpoint) -> None:
+    """As an IPv6 address does where the network has none."""
+    url = endpoint.script("/", Reply(body="there"))
+    port = int(url.rpartition(":")[2].rstrip("/"))
+    with socket.socket() as full, contextlib.ExitStack() as stack:
+        full.bind(("127.0.0.9", port))
+        full.listen(0)
+        for _ in range(4):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.9", port))
+        answer = fetch(on(endpoint, "double.internal"), zone={"double.internal": ["127.0.0.9", "127.0.0.1"]})
+    assert answer.text() == "there"
+    assert 0.4 < answer.elapsed < 1
 
 
 def test_a_certificate_is_checked_against_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
