@@ -11,6 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -256,11 +257,12 @@ def of_commands(commands: Commands, results: dict[tuple[str, str], PollResult]) 
         ("run", denied.status().url.replace("denied", "done"), "--auth", "query", "--until", "end == 'done'"),
         ("run", denied.status().url, "--auth", "wrong"),
     ]
-    texts = {}
-    for arguments in runs:
-        ended = commands(*arguments)
-        texts[f"pollers {' '.join(arguments)}"] = ended.out + ended.err
-    return texts
+    with ThreadPoolExecutor(3) as pool:
+        endings = pool.map(lambda arguments: commands(*arguments), runs)
+        return {
+            f"pollers {' '.join(arguments)}": ended.out + ended.err
+            for arguments, ended in zip(runs, endings, strict=True)
+        }
 
 
 def assert_that_all_was_used(
@@ -282,6 +284,7 @@ def assert_that_all_was_used(
     assert "has no kind of" in told["wrong", "done"]
     for name in ("results", "keys", "log", "commands of Redis", "Flower /api/tasks", "statuses"):
         assert "/header/denied" in places[name], name
+    assert any(MARKER in text for name, text in places.items() if name.startswith("pollers run"))
     assert '"GET /query/denied?***' in places["log"]
     for event in ("task-received", "task-retried", "task-succeeded", "task-failed"):
         assert f'"type": "{event}"' in places["commands of Redis"], event
