@@ -6,10 +6,7 @@ import html
 import json
 import re
 import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,21 +16,14 @@ import trustme
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from pollers import credential
-from pollers.answer import Answer, AnswerError
+from pollers.answer import AnswerError
 from pollers.transport import Transport
 from pollers.transport.credentials import Credential, sources
 from tests.endpoints import Endpoint, RawServer, Reply
-from tests.transport.services import DigestService, Echo, TokenService
-from tests.transport.wire import get, read_head, response
+from tests.transport.services import DigestService, Echo
+from tests.transport.wire import Hold, get, read_head, response, signed
 
 SECRET = 's3cret/value+"ü"'
-Hold = Callable[..., None]
-
-
-@pytest.fixture
-def hold(monkeypatch: pytest.MonkeyPatch) -> Hold:
-    """Return a function that puts the credential ``x`` into the environment."""
-    return lambda **fields: monkeypatch.setenv("POLLERS_CREDENTIAL_X", json.dumps(fields))
 
 
 @pytest.fixture
@@ -50,11 +40,6 @@ def registered() -> Iterator[None]:
     sources._callables.clear()
 
 
-def fetch(transport: Transport, url: str, **fields: Any) -> Answer:
-    """Fetch a URL with the credential ``x``."""
-    return transport.fetch(get(url, auth="x", **fields), timeout=5)
-
-
 @pytest.mark.parametrize(
     ("fields", "header", "value"),
     [
@@ -68,7 +53,7 @@ def test_a_secret_goes_out_in_its_header(
 ) -> None:
     """By kind."""
     hold(**fields)
-    assert fetch(transport, endpoint.script("/", Reply())).status == 200
+    assert signed(transport, endpoint.script("/", Reply())).status == 200
     assert endpoint.arrivals("/")[0].headers[header] == value
 
 
@@ -76,7 +61,7 @@ def test_a_key_goes_out_in_the_query(transport: Transport, endpoint: Endpoint, h
     """In the place of one of its name; the rest stays as it is, and the answer's URL does not tell."""
     hold(kind="query", name="key", value="k&y=1234")
     endpoint.script("/", Reply())
-    answer = fetch(transport, endpoint.url("/?a=%20+&key=old&b"))
+    answer = signed(transport, endpoint.url("/?a=%20+&key=old&b"))
     assert endpoint.arrivals("/")[0].path == "/?a=%20+&b&key=k%26y%3D1234"
     assert "1234" not in repr(answer)
 
@@ -88,11 +73,11 @@ def test_a_file_holds_credentials_and_may_change(endpoint: Endpoint, tmp_path: P
     transport = Transport(credentials_file=str(file))
     url = endpoint.script("/", Reply())
     for text in ('[x]\nkind = "bearer"\ntoken = "second"\n', "[half"):
-        fetch(transport, url)
+        signed(transport, url)
         file.write_text(text)
-    fetch(transport, url)
+    signed(transport, url)
     file.unlink()
-    fetch(transport, url)
+    signed(transport, url)
     sent = [arrival.headers["Authorization"] for arrival in endpoint.arrivals("/")]
     assert sent == ["Bearer first", "Bearer second", "Bearer second", "Bearer second"]
     transport.close()
@@ -103,7 +88,7 @@ def test_a_file_may_be_json(endpoint: Endpoint, tmp_path: Path) -> None:
     file = tmp_path / "credentials.json"
     file.write_text(json.dumps({"x": {"kind": "bearer", "token": "t"}}))
     transport = Transport(credentials_file=str(file))
-    assert fetch(transport, endpoint.script("/", Reply())).status == 200
+    assert signed(transport, endpoint.script("/", Reply())).status == 200
     assert endpoint.arrivals("/")[0].headers["Authorization"] == "Bearer t"
     transport.close()
 
@@ -125,7 +110,7 @@ def test_a_function_of_the_worker_may_give_a_credential(
 
     url = endpoint.script("/", Reply())
     for _ in range(2):
-        fetch(transport, url)
+        signed(transport, url)
     assert [one.headers["Authorization"] for one in endpoint.arrivals("/")] == ["Basic bWU6cHc="] * 2
     assert len(asked) == 2
 
@@ -138,7 +123,7 @@ def test_a_function_that_fails_is_tried_again_later(transport: Transport, endpoi
     def make() -> Any:
         raise OSError(f"no access with {SECRET}")
 
-    answer = fetch(transport, endpoint.script("/", Reply()))
+    answer = signed(transport, endpoint.script("/", Reply()))
     assert (answer.error, answer.error_text) == (
         AnswerError.CONNECTION,
         "the credential 'x' could not be had: OSError",
@@ -155,13 +140,13 @@ def test_an_auth_object_that_fails_is_no_accident_either(transport: Transport, e
             raise ValueError(SECRET)
 
     credential("x")(Broken)
-    answer = fetch(transport, endpoint.script("/", Reply()))
+    answer = signed(transport, endpoint.script("/", Reply()))
     assert answer.error_text == "the credential 'x' failed: ValueError"
 
 
 def test_an_unknown_credential_is_refused(transport: Transport, endpoint: Endpoint) -> None:
     """Nothing is sent without it."""
-    answer = fetch(transport, endpoint.script("/", Reply()))
+    answer = signed(transport, endpoint.script("/", Reply()))
     assert (answer.error, answer.error_text) == (
         AnswerError.REFUSED,
         "no credential 'x' is known to this worker",
@@ -188,7 +173,7 @@ def test_a_credential_that_is_wrong_is_refused_without_being_shown(
 ) -> None:
     """The sentence names the field."""
     monkeypatch.setenv("POLLERS_CREDENTIAL_X", text)
-    answer = fetch(transport, "http://127.0.0.1:9/")
+    answer = signed(transport, "http://127.0.0.1:9/")
     assert answer.error is AnswerError.REFUSED
     assert told in answer.error_text
     assert SECRET not in repr(answer)
@@ -203,8 +188,8 @@ def test_a_credential_does_not_cross_origins(
     away = elsewhere.script("/away", Reply(302, headers={"Location": back}))
     url = endpoint.script("/", Reply(302, headers={"Location": "/on"}))
     endpoint.script("/on", Reply(307, headers={"Location": away}))
-    fetch(transport, url)
-    fetch(transport, away, home=url)
+    signed(transport, url)
+    signed(transport, away, home=url)
     sent = {
         path: [one.headers["Authorization"] for one in server.arrivals(path)]
         for server, path in ((endpoint, "/"), (endpoint, "/on"), (elsewhere, "/away"), (endpoint, "/back"))
@@ -222,8 +207,8 @@ def test_a_credential_may_be_for_some_origins_only(
 ) -> None:
     """Whoever submits polls cannot send it to a place of their own."""
     hold(kind="bearer", token="abcdef", origins=[endpoint.url("/")])
-    assert fetch(transport, endpoint.script("/", Reply())).status == 200
-    answer = fetch(transport, elsewhere.script("/", Reply()))
+    assert signed(transport, endpoint.script("/", Reply())).status == 200
+    answer = signed(transport, elsewhere.script("/", Reply()))
     assert answer.error is AnswerError.REFUSED
     assert "the credential 'x' may not be sent to http://127.0.0.1:" in answer.error_text
     assert elsewhere.arrivals("/") == []
@@ -242,7 +227,7 @@ def test_a_service_that_echoes_gives_nothing_away(transport: Transport, hold: Ho
     """In body, headers and URL, however it is written there."""
     hold(**fields)
     with Echo() as echo:
-        answer = fetch(transport, echo.url("/"))
+        answer = signed(transport, echo.url("/"))
         [arrival] = echo.arrivals("/")
     assert "s3cret" in json.dumps([arrival.path, *arrival.headers.values()]) or fields["kind"] == "basic"
     assert "s3cret" not in repr((answer, answer.text(), answer.json()))
@@ -282,7 +267,7 @@ def test_digest_with_a_wrong_password_is_an_answer(transport: Transport, hold: H
     """The second 401."""
     hold(kind="digest", user="me", password="wrong")
     with DigestService("me", "right") as service:
-        answer = fetch(transport, service.url("/"))
+        answer = signed(transport, service.url("/"))
         assert (answer.status, answer.text(), service.challenges) == (401, "who are you?", 2)
 
 
@@ -296,99 +281,7 @@ def test_a_huge_challenge_is_left_at_the_limit(transport: Transport, hold: Hold)
         sock.sendall(huge)
 
     with RawServer(handle) as server:
-        assert fetch(transport, server.url()).error is AnswerError.BODY_TOO_LARGE
-
-
-def oauth2(service: TokenService, **fields: Any) -> dict[str, Any]:
-    """Return the fields of a credential for a service."""
-    known = {"kind": "oauth2", "client_id": "client", "client_secret": "hush hush"}
-    return known | {"token_url": service.url("/token")} | fields
-
-
-@pytest.mark.parametrize("client_auth", ["basic", "post"])
-def test_a_token_is_shared_by_all_polls_of_a_process(
-    transport: Transport, hold: Hold, client_auth: str
-) -> None:
-    """Those that need it at the same time wait for one request."""
-    secret = "hush+hush" if client_auth == "basic" else "hush hush"
-    with TokenService(client="client", secret=secret, delay=0.2) as service:
-        hold(**oauth2(service, client_auth=client_auth, scope="read write"))
-        with ThreadPoolExecutor(20) as pool:
-            answers = list(pool.map(lambda n: fetch(transport, service.url(f"/jobs/{n}")), range(40)))
-        assert {answer.status for answer in answers} == {200}
-        [arrival] = service.arrivals("/token")
-    assert b"grant_type=client_credentials" in arrival.body
-    assert b"scope=read+write" in arrival.body
-    assert (b"hush" in arrival.body) is (client_auth == "post")
-
-
-def test_waiting_for_a_token_takes_no_longer_than_the_attempt(transport: Transport, hold: Hold) -> None:
-    """Neither for the one that asks for it, nor for those that wait for that one."""
-    with TokenService(client="client", secret="hush+hush", delay=5) as service:
-        hold(**oauth2(service))
-        began = time.monotonic()
-        with ThreadPoolExecutor(5) as pool:
-            url = service.url("/jobs")
-            answers = list(pool.map(lambda _: transport.fetch(get(url, auth="x"), timeout=0.4), range(5)))
-        assert time.monotonic() - began < 2
-    assert {answer.error for answer in answers} == {AnswerError.TIMEOUT}
-
-
-def test_a_token_is_replaced_before_it_ends(transport: Transport, hold: Hold) -> None:
-    """So that no request is refused for it."""
-    with TokenService(client="client", secret="hush+hush", life=1) as service:
-        hold(**oauth2(service))
-        began = time.monotonic()
-        while len(service.issued) < 2:
-            assert fetch(transport, service.url("/jobs")).status == 200
-            assert time.monotonic() - began < 5
-            threading.Event().wait(0.02)
-        first, second = [one.at for one in service.arrivals("/token")][:2]
-        assert 0.8 < second - first < 2
-        assert {one.headers["Authorization"] for one in service.arrivals("/jobs")} == {
-            f"Bearer {token}" for token in service.issued
-        }
-
-
-def test_a_token_that_is_refused_is_replaced_once(transport: Transport, hold: Hold) -> None:
-    """It may have been revoked; a service that refuses the new one too has spoken."""
-    with TokenService(client="client", secret="hush+hush") as service:
-        hold(**oauth2(service))
-        assert fetch(transport, service.url("/jobs")).status == 200
-        service.valid.clear()
-        assert fetch(transport, service.url("/jobs")).status == 200
-        assert len(service.issued) == 2
-        service.accepts = False
-        assert fetch(transport, service.url("/jobs")).status == 401
-        assert (len(service.issued), len(service.arrivals("/jobs"))) == (3, 5)
-
-
-def test_a_token_endpoint_that_refuses_the_client_is_permanent(transport: Transport, hold: Hold) -> None:
-    """With the error that it names, and no more of its answer."""
-    with TokenService(client="client", secret="another") as service:
-        hold(**oauth2(service))
-        answer = fetch(transport, service.url("/jobs"))
-        assert answer.error is AnswerError.REFUSED
-        assert answer.error_text.endswith("answered 401 to the credential 'x': invalid_client")
-        assert service.arrivals("/jobs") == []
-
-
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_token_endpoint_in_trouble_is_transient(
-    transport: Transport, endpoint: Endpoint, hold: Hold, status: int
-) -> None:
-    """The next attempt asks again."""
-    known = {"kind": "oauth2", "client_id": "client", "client_secret": "hush hush"}
-    hold(**known, token_url=endpoint.script("/token", Reply(status, body="down")))
-    answer = fetch(transport, endpoint.script("/", Reply()))
-    assert answer.error is AnswerError.CONNECTION
-    assert answer.error_text.endswith(f"/token answered {status}")
-
-
-def test_the_guard_holds_for_token_endpoints_too(transport: Transport, hold: Hold) -> None:
-    """Its request is one of ours."""
-    hold(kind="oauth2", client_id="c", client_secret="hush hush", token_url="http://169.254.169.254/token")
-    assert "link-local" in fetch(transport, "http://127.0.0.1:9/").error_text
+        assert signed(transport, server.url()).error is AnswerError.BODY_TOO_LARGE
 
 
 def test_certificates_of_an_origin(tmp_path: Path) -> None:
