@@ -29,6 +29,15 @@ prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK
 # The largest body of an answer in bytes, after decompression.
 # pollers_max_body = 1048576
 
+# The longest time that a service can ask to be left alone by Retry-After.
+# pollers_max_retry_after = "1h"
+
+# Refuse private addresses outright, for services that poll the URLs of their users.
+# pollers_block_private = False
+
+# The file of credentials that polls name.
+# pollers_credentials_file = "/etc/pollers/credentials.toml"
+
 # How long a dispatched pack or a published outcome has to be taken up before it is sent again.
 # pollers_lease = "15s"
 

@@ -11,6 +11,9 @@ from typing import Any
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 
+#: Content types of newline-delimited JSON.
+_LINES = re.compile(r"[/+](x-)?(ndjson|jsonl|jsonlines|json-lines)\b", re.IGNORECASE)
+
 
 class AnswerError(StrEnum):
     """Why there is no response that could be decided on."""
@@ -29,7 +32,7 @@ class AnswerError(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     #: Too many redirects, or one that leads nowhere.
     REDIRECT = "redirect"
-    #: The URL may not be requested.
+    #: The request may not be made: its URL, an address that it leads to, or its credential is refused.
     REFUSED = "refused"
 
 
@@ -50,20 +53,20 @@ class Answer:
     error: AnswerError | None = None
     #: The error in a sentence for people; empty without one.
     error_text: str = ""
+    #: What the transport wants back with the poll's next request, as plain JSON; None for nothing.
+    kept: dict[str, Any] | None = field(default=None, repr=False)
     _parsed: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def json(self) -> Any:
-        """Return the body as JSON, whatever its content type says.
+        """Return the body as JSON, whatever its content type says; lines of JSON as a list.
 
         Raises:
             ValueError: The body is not JSON.
 
         """
         if not self._parsed:
-            # bytes: json finds UTF-8, UTF-16 and UTF-32 by itself; a BOM needs the text.
-            bom = self.body.startswith(b"\xef\xbb\xbf")
             try:
-                self._parsed.append(json.loads(self.body.decode("utf-8-sig") if bom else self.body))
+                self._parsed.append(self._parse())
             except RecursionError as error:
                 raise ValueError("the body is nested too deeply") from error
         return self._parsed[0]
@@ -77,6 +80,23 @@ class Answer:
             # Not known, or known to Python but not made for bodies: idna, punycode, undefined.
             return self.body.decode("utf-8-sig", "replace")
 
+    def _parse(self) -> Any:
+        if _LINES.search(self.headers.get("Content-Type", "")):
+            return _values_of_lines(self.text())
+        try:
+            # bytes: json finds UTF-8, UTF-16 and UTF-32 by itself; a BOM needs the text.
+            bom = self.body.startswith(b"\xef\xbb\xbf")
+            return json.loads(self.body.decode("utf-8-sig") if bom else self.body)
+        except UnicodeDecodeError:
+            # RFC 8259 wants UTF-8; a charset says otherwise.
+            return json.loads(self.text())
+        except json.JSONDecodeError:
+            # A service may not say that it sends lines; numbers and words in lines are text.
+            values = _values_of_lines(self.text()) if b"\n" in self.body.strip() else []
+            if not values or not all(isinstance(value, dict | list) for value in values):
+                raise
+            return values
+
     def value(self) -> Any:
         """Return what the answer says by itself: the JSON of its body, else the text."""
         try:
@@ -88,3 +108,8 @@ class Answer:
         """Return the beginning of the body on one line."""
         beginning = self.body[: 4 * limit].decode("utf-8", "replace")
         return " ".join(beginning.split())[:limit]
+
+
+def _values_of_lines(text: str) -> list[Any]:
+    # At line feeds alone: other ends of lines may stand in a JSON string.
+    return [json.loads(line) for line in text.split("\n") if line.strip()]

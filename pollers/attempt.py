@@ -58,10 +58,14 @@ def ask(attempt: Attempt, transport: Transport) -> Answer | None:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return None
     timeout = min(spec.request_timeout, attempt.remaining)
-    return transport.fetch(request, timeout=timeout) if timeout >= SHORTEST_REQUEST else None
+    if timeout < SHORTEST_REQUEST:
+        return None
+    return transport.fetch(request, timeout=timeout, kept=attempt.record.progress_values().get("http"))
 
 
-def settlement_of(attempt: Attempt, answer: Answer | None, min_interval: float) -> Settlement | None:
+def settlement_of(
+    attempt: Attempt, answer: Answer | None, min_interval: float, max_retry_after: float
+) -> Settlement | None:
     """Decide on an answer; None when the attempt was not made, as its deadline had come."""
     try:
         spec, _ = _parsed(attempt.record.spec)
@@ -70,7 +74,7 @@ def settlement_of(attempt: Attempt, answer: Answer | None, min_interval: float) 
     if answer is None:
         return None
     try:
-        return _settlement(attempt, spec, answer, min_interval)
+        return _settlement(attempt, spec, answer, min_interval, max_retry_after)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
@@ -82,7 +86,9 @@ def _parsed(spec_text: str) -> tuple[PollSpec, Request]:
     return spec, Request.of(spec)
 
 
-def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float) -> Settlement:
+def _settlement(
+    attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float, max_retry_after: float
+) -> Settlement:
     record, now = attempt.record, attempt.clock()
     progress = record.progress_values()
     decision = decide(spec, answer, attempt=record.attempt, errors=progress.get("errors", 0), now=now)
@@ -94,11 +100,11 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: 
             now=now,
             deadline=record.deadline_ms / 1000,
             previous_delay=progress.get("delay"),
-            retry_after=decision.retry_after,
+            retry_after=decision.retry_after and min(decision.retry_after, max_retry_after),
             min_interval=min_interval,
             rng=_rng,
         )
-        due_ms, kept = round(due.at * 1000), _progress(progress, decision, due.delay)
+        due_ms, kept = round(due.at * 1000), _progress(progress, decision, answer, due.delay)
     return Settlement(
         poll_id=attempt.poll_id,
         attempt=record.attempt,
@@ -110,8 +116,10 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: 
     )
 
 
-def _progress(before: dict[str, Any], decision: Decision, delay: float) -> str:
+def _progress(before: dict[str, Any], decision: Decision, answer: Answer, delay: float) -> str:
     after: dict[str, Any] = {"delay": round(delay, 3)}
+    if answer.kept:
+        after["http"] = answer.kept
     if decision.transient:
         after["errors"] = before.get("errors", 0) + 1
     if decision.value is not None:

@@ -160,11 +160,11 @@ class Engine:
                 self._release(len(flights))
 
     def _settle(self, flights: list[_Flight]) -> None:
-        min_interval = self._settings.min_interval
+        limits = self._settings.min_interval, self._settings.max_retry_after
         decided = [
             (flight.attempt, settlement)
             for flight in flights
-            if (settlement := settlement_of(flight.attempt, flight.answer, min_interval))
+            if (settlement := settlement_of(flight.attempt, flight.answer, *limits))
         ]
         if not decided:
             return

@@ -42,6 +42,7 @@ def run_here(
     on_attempt: Callable[[Progress], None] = lambda progress: None,
     wait: Callable[[float], bool] = wait_here,
     min_interval: float = 0.5,
+    max_retry_after: float = 3600.0,
     clock: Callable[[], float] = time.time,
     rng: random.Random | None = None,
 ) -> Any:
@@ -53,7 +54,9 @@ def run_here(
         PollFailed: The poll failed; or `PollRejected`, `PollTimeout`, `PollCancelled` as it ended.
 
     """
-    return _Run(spec, transport, on_attempt, wait, min_interval, clock, rng or random.Random()).go()
+    return _Run(
+        spec, transport, on_attempt, wait, min_interval, max_retry_after, clock, rng or random.Random()
+    ).go()
 
 
 class _Run:
@@ -64,12 +67,14 @@ class _Run:
         on_attempt: Callable[[Progress], None],
         wait: Callable[[float], bool],
         min_interval: float,
+        max_retry_after: float,
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
         self._spec, self._transport = spec, transport
         self._on_attempt, self._wait = on_attempt, wait
-        self._min_interval, self._clock, self._rng = min_interval, clock, rng
+        self._min_interval, self._max_retry_after = min_interval, max_retry_after
+        self._clock, self._rng = clock, rng
         self._started = clock()
         self._deadline = spec.deadline if spec.deadline is not None else self._started + (spec.timeout or 0.0)
         self._attempt = 0
@@ -79,7 +84,8 @@ class _Run:
         request, errors, delay, value = Request.of(self._spec), 0, None, None
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
-            answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left))
+            kept = self._last.kept if self._last else None
+            answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left), kept=kept)
             self._last, now = answer, self._clock()
             decision = decide(self._spec, answer, attempt=self._attempt, errors=errors, now=now)
             if decision.state != "pending":
@@ -93,7 +99,7 @@ class _Run:
                 now=now,
                 deadline=self._deadline,
                 previous_delay=delay,
-                retry_after=decision.retry_after,
+                retry_after=decision.retry_after and min(decision.retry_after, self._max_retry_after),
                 min_interval=self._min_interval,
                 rng=self._rng,
             )

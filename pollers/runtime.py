@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from pollers.errors import InvalidPoll
 from pollers.settings import Settings, misspelt
 from pollers.store import Store
 from pollers.transport import Transport
@@ -42,7 +43,24 @@ class Runtime:
     @cached_property
     def transport(self) -> Transport:
         """The HTTP side."""
-        return Transport(max_body=self.settings.max_body, user_agent=self.settings.user_agent)
+        return Transport.of(self.settings)
+
+    def check_credential(self, name: str | None, *, here: bool) -> None:
+        """Refuse a name that no credential has, as far as this process can know.
+
+        ``here`` says that the attempts are made by this process.
+
+        Raises:
+            InvalidPoll: There is no such credential.
+
+        """
+        if name is None:
+            return
+        held = self.settings.credentials
+        if here and not self.transport.keyring.knows(name):
+            raise InvalidPoll.of({"auth": f"is {name!r}, and this process has no credential of that name"})
+        if not here and held and name not in held:
+            raise InvalidPoll.of({"auth": f"is {name!r}; the workers hold {', '.join(held)}"})
 
 
 #: What was said of misspelt settings; the children of a process need not say it again.

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from pollers.redaction import redact_url
 
 #: How the URL of a Redis may begin; the last two are Celery's words for ``unix``.
 SCHEMES = ("redis", "rediss", "unix", "redis+socket", "socket")
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9._:-]+")
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
@@ -51,10 +53,29 @@ class Settings:
     max_crashes: int = 3
     #: Shortest interval in seconds that a poll may ask for.
     min_interval: float = 0.5
+    #: Longest time in seconds that a service can ask to be left alone by ``Retry-After``.
+    max_retry_after: float = 3600.0
     #: Largest body of an answer in bytes, after decompression.
     max_body: int = 1_048_576
+    #: Whether private addresses are refused outright, for services that poll the URLs of their users.
+    block_private: bool = False
+    #: Hosts that may be polled: names, or ``*.example.com`` for all below one; empty for all.
+    allowed_hosts: tuple[str, ...] = ()
+    #: Hosts that may not be polled, in the same form.
+    denied_hosts: tuple[str, ...] = ()
+    #: Private networks that every poll may reach, with `block_private` as well: ``10.1.0.0/16``.
+    allowed_networks: tuple[str, ...] = ()
+    #: Networks that no poll may reach.
+    denied_networks: tuple[str, ...] = ()
     #: ``User-Agent`` of every request; empty means ``pollers/<version>``.
     user_agent: str = ""
+    #: The file of credentials, TOML or JSON, that this process may use in polls; empty for none.
+    credentials_file: str = ""
+    #: Names of all credentials that the workers hold, so that a poll that names another is refused at
+    #: submission; empty leaves it to the workers.
+    credentials: tuple[str, ...] = ()
+    #: URL of the proxy that all requests go through; empty leaves it to ``HTTP_PROXY`` and ``HTTPS_PROXY``.
+    proxy: str = dataclasses.field(default="", repr=False)
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
@@ -70,6 +91,11 @@ class Settings:
         values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
             source, raw = _given(field.name, conf, environ)
+            if field.name == "proxy" and source.startswith("pollers_") and "@" in str(raw):
+                raise InvalidSetting(
+                    f"{source} has a password, and monitors show the configuration; "
+                    f"set {source.upper()} instead."
+                )
             if raw is not None:
                 values[field.name] = _convert(source, field, raw)
         source, url = _redis_url(conf, environ)
@@ -82,11 +108,25 @@ class Settings:
         for name in ("pack_size", "concurrency", "backlog", "max_crashes", "max_body"):
             if getattr(self, name) < 1:
                 raise InvalidSetting(f"pollers_{name} must be 1 or more.")
-        for name in ("lease", "min_interval"):
+        for name in ("lease", "min_interval", "max_retry_after"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
         if self.attempt_events < 0:
             raise InvalidSetting("pollers_attempt_events must be 0 or more.")
+        for name in ("allowed_networks", "denied_networks"):
+            for network in getattr(self, name):
+                try:
+                    ip_network(network)
+                except ValueError as error:
+                    raise InvalidSetting(f"pollers_{name} has {network!r}: {error}.") from error
+        for name in ("allowed_hosts", "denied_hosts"):
+            for host in getattr(self, name):
+                if not _HOST.fullmatch(host):
+                    raise InvalidSetting(
+                        f"pollers_{name} has {host!r}; a host is a name in ASCII (xn--...), or *.example.com."
+                    )
+        if self.proxy and not self.proxy.lower().startswith(("http://", "https://")):
+            raise InvalidSetting("pollers_proxy must be an http or https URL.")
         if not self.prefix or set(self.prefix) & set("{}* "):
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
 
@@ -106,9 +146,9 @@ def misspelt(conf: Iterable[Any], environ: Iterable[str]) -> list[str]:
             if not isinstance(name, str) or not name.startswith(prefix):
                 continue
             ours = name.removeprefix(prefix)
-            if ours in known:
+            if ours in known or ours.startswith("CREDENTIAL_"):
                 continue
-            if near := difflib.get_close_matches(ours, known, n=1):
+            if near := difflib.get_close_matches(ours, known, n=1, cutoff=0.75):
                 told.append(f"{name} is not a setting of pollers; did you mean {prefix}{near[0]}?")
             elif known is names:
                 # A variable may be another's: Kubernetes sets some for a service that is called pollers.
@@ -171,4 +211,32 @@ def _convert(source: str, field: dataclasses.Field[Any], raw: object) -> object:
             return parse_duration(raw)  # type: ignore[arg-type]  # it refuses what it cannot read
         except ValueError as error:
             raise InvalidSetting(f"{source}: {error}.") from error
+    try:
+        if field.type == "bool":
+            return _yes_or_no(raw)
+        if field.type == "tuple[str, ...]":
+            return _listed(raw)
+    except ValueError as error:
+        raise InvalidSetting(f"{source} is {raw!r}: {error}.") from error
     return str(raw)
+
+
+def _yes_or_no(raw: object) -> bool:
+    text = str(raw).strip().lower()
+    if text not in _WORDS:
+        raise ValueError("it should be true or false")
+    return _WORDS[text]
+
+
+def _listed(raw: object) -> tuple[str, ...]:
+    """Return a list of names, from a list or from text with commas."""
+    names = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(names, list | tuple | set | frozenset):
+        raise ValueError("it should be a list of names, or text with commas between them")
+    return tuple(str(name).strip() for name in names if str(name).strip())
+
+
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}

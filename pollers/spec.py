@@ -57,6 +57,8 @@ class PollSpec:
     max_errors: int | None = None
     #: Seconds that one request may take, from connecting to the last byte.
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
+    #: The name of credentials that the workers hold, never the secret itself; None for none.
+    auth: str | None = None
 
     @classmethod
     def parse(

@@ -58,7 +58,10 @@ class PollTask(Task):
         if request.called_directly or request.is_eager:
             runtime = self._runtime
             return run_here(
-                self._parse(args, params), runtime.transport, min_interval=runtime.settings.min_interval
+                self._parse(args, params, here=True),
+                runtime.transport,
+                min_interval=runtime.settings.min_interval,
+                max_retry_after=runtime.settings.max_retry_after,
             )
         held_task = request.get(held.HELD_HEADER)
         try:
@@ -103,7 +106,7 @@ class PollTask(Task):
         options |= {"link": link, "link_error": link_error, "shadow": shadow}
         task_id = task_id or uuid()
         try:
-            spec = self._parse(args or (), kwargs or {})
+            spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
             if app.conf.task_always_eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
             self._admit(task_id, spec, _with_parents(options, parent))
@@ -200,7 +203,7 @@ class PollTask(Task):
     def _runtime(self) -> Runtime:
         return runtime_of(self._get_app())
 
-    def _parse(self, args: Any, params: Any) -> PollSpec:
+    def _parse(self, args: Any, params: Any, *, here: bool = False) -> PollSpec:
         spec = PollSpec.of_call(
             args,
             params,
@@ -208,6 +211,7 @@ class PollTask(Task):
             now=self._get_app().now().timestamp(),
         )
         Request.of(spec).check()
+        self._runtime.check_credential(spec.auth, here=here)
         return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ _MOST = 10**9
 #: No deadline is later, in epoch seconds: the end of the year 9999.
 _LAST_MOMENT = 253_402_300_799
 _MATCH_PARTS = ("status", "header", "body", "text")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -253,6 +254,16 @@ def _count(value: object) -> int:
     return value
 
 
+def _auth(value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        # Not shown: somebody may have taken the secret itself for what is wanted.
+        raise ValueError(
+            "is no name of credentials; it should be letters, digits, dots, dashes and underscores, such as "
+            "render-api: the workers hold the secret itself"
+        )
+    return value
+
+
 _RULES: dict[str, Callable[[object], Any]] = {
     "url": http_syntax.url,
     "method": http_syntax.method,
@@ -271,4 +282,5 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "max_attempts": _count,
     "max_errors": _count,
     "request_timeout": _request_timeout,
+    "auth": _auth,
 }

@@ -50,12 +50,13 @@ class Arrival:
 class Endpoint:
     """A threaded HTTP server; each path answers its script, whose last answer repeats."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        """Serve at an address of this machine."""
         self._scripts: dict[str, list[Reply]] = {}
         self._arrivals: dict[str, list[Arrival]] = defaultdict(list)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server((host, 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def script(self, path: str, *replies: Reply) -> str:
@@ -71,7 +72,8 @@ class Endpoint:
 
     def url(self, path: str) -> str:
         """Return the URL of a path."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        host, port = self._server.server_address[:2]
+        return f"http://{host}:{port}{path}"
 
     def arrivals(self, path: str) -> list[Arrival]:
         """Return the requests that came for a path so far."""

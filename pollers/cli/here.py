@@ -20,6 +20,7 @@ def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
     runtime = runtime_of(app)
     spec, _ = given.parse(min_interval=runtime.settings.min_interval)
     Request.of(spec).check()
+    runtime.check_credential(spec.auth, here=True)
     started, attempts = time.time(), 0
 
     def show(progress: Progress) -> None:
@@ -34,6 +35,7 @@ def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
                 runtime.transport,
                 on_attempt=show,
                 min_interval=runtime.settings.min_interval,
+                max_retry_after=runtime.settings.max_retry_after,
             )
         ending = Ending(value=value, attempts=attempts, elapsed=time.time() - started)
     except PollEnded as error:

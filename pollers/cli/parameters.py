@@ -45,6 +45,7 @@ _HELP: dict[str, tuple[str, str]] = {
     "max_errors": ("N", "Fail after so many transient errors in a row."),
     "request_timeout": ("DURATION", "Longest time of one request. [default: 10s]"),
     "method": ("METHOD", "HTTP method. [default: GET]"),
+    "auth": ("NAME", "Name of a credential of whoever makes the attempts; never the secret itself."),
     "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),
     "params": ("NAME=VALUE", "A query parameter; repeatable."),
     "data": ("TEXT", "Body of the request; @FILE reads it from a file, @- from stdin."),

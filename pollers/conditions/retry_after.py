@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+
+from pollers.http_date import http_date
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that the header asks for, None when it is missing or malformed.
 
     It is a number of seconds or an HTTP-date; a date is measured against ``now``, epoch seconds, and
-    one that has passed means 0.
+    one that has passed means 0. It may be as large as the service likes: whoever obeys it has a bound.
     """
     text = headers.get("Retry-After", "").strip()
     if not text:
         return None
     if text.isascii() and text.isdigit():
-        # Longer numbers are nonsense, and the deadline bounds the rest.
-        return float(text) if len(text) <= 9 else None
-    try:
-        moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:
-            # The form of asctime names no zone; every HTTP-date is in UTC (RFC 9110, section 5.6.7).
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, moment.timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
+        return float(text)
+    moment = http_date(text)
+    return None if moment is None else max(0.0, moment - now)

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import requests
 
 from pollers.errors import InvalidPoll
+from pollers.redaction import is_secret
 from pollers.spec import PollSpec
-from pollers.transport.connections import Origin
+from pollers.transport.connections import Peer
+from pollers.transport.origin import origin
 
 #: A URL without user, address in brackets, or letters of another alphabet before its path.
 _ORDINARY = re.compile(r"https?://[a-z0-9._-]+(:\d*)?([/?#]|$)", re.ASCII | re.IGNORECASE)
@@ -22,7 +24,7 @@ _PORTS = {"http": 80, "https": 443}
 class Wire(NamedTuple):
     """A request as it goes over a connection (RFC 9112, section 3)."""
 
-    origin: Origin
+    peer: Peer
     #: The request line and the headers, without the empty line that ends them.
     head: bytes
     body: bytes
@@ -40,7 +42,7 @@ class Wire(NamedTuple):
         lines += [f"{_text(name)}: {_text(value)}" for name, value in prepared.headers.items()]
         body = prepared.body or b""
         return cls(
-            Origin(parts.scheme, host, port),
+            Peer(parts.scheme, host, port),
             "\r\n".join(lines).encode("latin-1") + b"\r\n",
             body.encode() if isinstance(body, str) else bytes(body),
             "User-Agent" in prepared.headers,
@@ -60,6 +62,11 @@ class Request:
     json: Any = None
     #: Body to send as text, or a mapping as a form.
     data: Any = None
+    #: The poll's own URL, where this request goes to one that a service named; empty for the same. Its
+    #: origin is the one that gets the poll's secrets.
+    home: str = ""
+    #: The name of the credential to send to that origin; empty for none.
+    auth: str = ""
 
     @classmethod
     def of(cls, spec: PollSpec) -> Self:
@@ -71,7 +78,19 @@ class Request:
             params=dict(spec.params),
             json=spec.json,
             data=spec.data,
+            home=spec.url,
+            auth=spec.auth or "",
         )
+
+    @cached_property
+    def origin(self) -> str:
+        """The origin of the poll's own URL."""
+        return origin(self.home or self.url)
+
+    @cached_property
+    def at_home(self) -> bool:
+        """Whether the request goes to the origin of the poll's own URL."""
+        return not self.home or origin(self.url) == self.origin
 
     def check(self) -> None:
         """Have it prepared, as every attempt will, where the rules for a spec do not tell that it can be.
@@ -93,8 +112,11 @@ class Request:
     def prepared(self) -> requests.PreparedRequest:
         """The request as `requests` sends it."""
         data = self.data.encode() if isinstance(self.data, str) else self.data
+        headers = self.headers
+        if not self.at_home:
+            headers = {name: value for name, value in headers.items() if not is_secret(name)}
         prepared = requests.Request(
-            self.method, self.url, self.headers, None, data, self.params, json=self.json
+            self.method, self.url, headers, None, data, self.params, json=self.json
         ).prepare()
         for name, value in requests.utils.default_headers().items():
             if name != "User-Agent":  # the transport has its own

@@ -11,58 +11,63 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
+from pollers.answer import AnswerError
+from pollers.transport.failures import Failed
+
 _CHUNK = 65_536
-
-
-class BodyTooLarge(Exception):
-    """The body is larger than the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """A response as it comes in."""
 
-    url: str
     status: int
     #: Repeated headers are joined by commas (RFC 9110, section 5.3).
     headers: CaseInsensitiveDict[str]
-    #: Reads the body as it is sent, or, from urllib3, decompressed.
-    raw: http.client.HTTPResponse | urllib3.BaseHTTPResponse
+    #: From the standard library, or from an adapter of `requests`.
+    raw: http.client.HTTPResponse | requests.Response
     #: Ends the use of the connection; called with whether another request may follow on it.
     release: Callable[[bool], None]
 
     @classmethod
-    def plain(cls, url: str, raw: http.client.HTTPResponse, release: Callable[[bool], None]) -> Response:
+    def plain(cls, raw: http.client.HTTPResponse, release: Callable[[bool], None]) -> Response:
         """Return the response that the standard library reads from a connection."""
-        return cls(url, raw.status, merged(raw.headers.items()), raw, release)
+        return cls(raw.status, _joined(raw.headers.items()), raw, release)
 
     @classmethod
-    def adapted(cls, response: requests.Response) -> Response:
+    def adapted(cls, raw: requests.Response) -> Response:
         """Return the response that an adapter of `requests` has got."""
-        raw = response.raw
-        release = lambda reusable: raw.release_conn() if reusable else raw.close()  # noqa: E731
-        return cls(response.url, response.status_code, CaseInsensitiveDict(response.headers), raw, release)
+
+        def release(reusable: bool) -> None:
+            if reusable:
+                raw.raw.release_conn()
+            else:
+                raw.raw.close()
+
+        return cls(raw.status_code, raw.headers, raw, release)
+
+    def lines(self, name: str) -> list[str]:
+        """Return the values of a header, one for each time that it came."""
+        if isinstance(self.raw, requests.Response):
+            values: list[str] = self.raw.raw.headers.getlist(name)
+            return values
+        return self.raw.headers.get_all(name) or []
 
     def read(self, limit: int) -> bytes:
         """Read the body, decompressed, and release the connection.
 
         Raises:
-            BodyTooLarge: It has more than ``limit`` bytes.
+            Failed: It has more than ``limit`` bytes.
             Exception: What http.client and urllib3 raise when a body breaks off, or cannot be decompressed.
 
         """
-        raw, reusable = self.raw, False
+        reusable = False
         try:
-            if isinstance(raw, http.client.HTTPResponse) and "Content-Encoding" not in self.headers:
-                body = raw.read(limit + 1)
-                if raw.length and len(body) <= limit:
-                    raise http.client.IncompleteRead(body, raw.length)
-            else:
-                body = self._decompressed(limit)
+            body = self._body(limit)
             if len(body) > limit:
-                raise BodyTooLarge
-            reusable = not isinstance(raw, http.client.HTTPResponse) or (
-                raw.isclosed() and not raw.will_close
+                raise Failed(AnswerError.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
+            reusable = isinstance(self.raw, requests.Response) or (
+                self.raw.isclosed() and not self.raw.will_close
             )
             return body
         finally:
@@ -73,25 +78,29 @@ class Response:
         with contextlib.suppress(Exception):
             self.read(_CHUNK)
 
-    def described(self) -> requests.Response:
-        """Return it as `requests` describes a response, without its body."""
-        described = requests.Response()
-        described.url, described.status_code, described.headers = self.url, self.status, self.headers
-        return described
-
-    def _decompressed(self, limit: int) -> bytes:
+    def _body(self, limit: int) -> bytes:
         raw = self.raw
-        if isinstance(raw, http.client.HTTPResponse):
-            raw = urllib3.HTTPResponse(raw, headers=self.headers, preload_content=False)
-        chunks, size = [], 0
-        while size <= limit and (chunk := raw.read(_CHUNK, decode_content=True)):
-            chunks.append(chunk)
-            size += len(chunk)
-        return b"".join(chunks)
+        if isinstance(raw, requests.Response):
+            # An auth object may have looked at the body, and so read it.
+            return raw.content if raw._content_consumed else _decompressed(raw.raw, limit)  # type: ignore[attr-defined]
+        if "Content-Encoding" in self.headers:
+            encoded = urllib3.HTTPResponse(raw, headers=self.headers, preload_content=False)
+            return _decompressed(encoded, limit)
+        body = raw.read(limit + 1)
+        if raw.length and len(body) <= limit:
+            raise http.client.IncompleteRead(body, raw.length)
+        return body
 
 
-def merged(items: Iterable[tuple[str, str]]) -> CaseInsensitiveDict[str]:
-    """Return headers by name, those that came more than once joined."""
+def _decompressed(raw: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    chunks, size = [], 0
+    while size <= limit and (chunk := raw.read(_CHUNK, decode_content=True)):
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
+
+
+def _joined(items: Iterable[tuple[str, str]]) -> CaseInsensitiveDict[str]:
     headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
     for name, value in items:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value

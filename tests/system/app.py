@@ -10,10 +10,17 @@ import os
 from typing import Any
 
 import redis
+from requests.auth import HTTPBasicAuth
 
-from pollers import app
+from pollers import app, credential
 
 SEEN = "tests:seen:"
+
+
+@credential("of-function")
+def of_function() -> HTTPBasicAuth:
+    """Give a credential to the polls that name it, out of the worker's environment."""
+    return HTTPBasicAuth("me", os.environ["TESTS_PASSWORD"])
 
 
 def _note(name: str, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 from celery import chain
 
 from pollers import Exponential, InvalidPoll, PollFailed, PollTimeout, app, poll
+from pollers.local import run_here
 from pollers.runtime import runtime_of
+from pollers.spec import PollSpec
 from tests.endpoints import Endpoint, Reply
 from tests.system.app import echo
 from tests.waiting import wait_until
@@ -47,6 +50,50 @@ def test_a_poll_called_directly_obeys_the_shortest_interval(
     poll(endpoint.becomes("/a", DONE, after=1), until=UNTIL, every=Exponential(1, 1, jitter="equal"))
     first, second = endpoint.arrivals("/a")
     assert second.at - first.at >= 1.0
+
+
+def test_a_poll_called_directly_keeps_cookies(endpoint: Endpoint) -> None:
+    """As one on the workers does."""
+    url = endpoint.script("/a", Reply(202, headers={"Set-Cookie": "operation=7"}), Reply(body=DONE))
+    assert poll(url, every="500ms") == DONE
+    assert endpoint.arrivals("/a")[1].headers["Cookie"] == "operation=7"
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"), [("0", 1), ("7", 7), ("-7", 1), ("999999999999", 20), ("9" * 400, 20), ("soon", 1)]
+)
+def test_a_service_is_left_alone_as_long_as_it_asks_up_to_a_bound(
+    endpoint: Endpoint, asked: str, waits: float
+) -> None:
+    """What is negative or malformed asks for nothing."""
+    url = endpoint.script("/a", Reply(503, headers={"Retry-After": asked}), Reply(body=DONE))
+    waited: list[float] = []
+    spec = PollSpec.parse(url, every=1, timeout=3600)
+    transport = runtime_of(app).transport
+    run_here(spec, transport, wait=lambda seconds: bool(waited.append(seconds)), max_retry_after=20)
+    assert [round(seconds) for seconds in waited] == [waits]
+
+
+def test_a_poll_called_directly_needs_its_credential_here(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown name is told before anything is sent."""
+    url = endpoint.script("/a", Reply(body=DONE))
+    with pytest.raises(InvalidPoll, match="this process has no credential of that name"):
+        poll(url, auth="farm")
+    monkeypatch.setenv("POLLERS_CREDENTIAL_FARM", '{"kind": "bearer", "token": "abcdef"}')
+    assert poll(url, auth="farm") == DONE
+    assert [arrival.headers["Authorization"] for arrival in endpoint.arrivals("/a")] == ["Bearer abcdef"]
+
+
+def test_a_submission_checks_the_names_that_the_workers_are_said_to_hold(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the setting; without it, only the workers know."""
+    settings = dataclasses.replace(runtime_of(app).settings, credentials=("farm", "vault"))
+    monkeypatch.setattr(runtime_of(app), "settings", settings)
+    with pytest.raises(InvalidPoll, match="auth: is 'frm'; the workers hold farm, vault"):
+        poll.delay(endpoint.url("/a"), auth="frm")
 
 
 def test_a_poll_called_directly_raises_its_own_errors(endpoint: Endpoint) -> None:

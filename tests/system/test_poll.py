@@ -185,3 +185,33 @@ def test_the_record_of_a_finished_poll_expires_with_its_result(
     assert not store.client.hexists(store.keys.polls, result.id)
     for key in (store.keys.schedule, store.keys.releases):
         assert store.client.zscore(key, result.id) is None
+
+
+def test_cookies_of_a_service_come_back_with_the_next_attempt(endpoint: Endpoint) -> None:
+    """Some keep the state of the operation nowhere else; another answer without them changes nothing."""
+    running = {"status": "running"}
+    url = endpoint.script(
+        "/cookies",
+        Reply(body=running, headers={"Set-Cookie": "operation=7"}),
+        Reply(body=running),
+        Reply(body={"status": "completed"}),
+    )
+    poll.delay(url, until="status == 'completed'", every=0.5).get(timeout=20)
+    sent = [arrival.headers["Cookie"] for arrival in endpoint.arrivals("/cookies")]
+    assert sent == [None, "operation=7", "operation=7"]
+
+
+def test_a_credential_that_no_worker_knows_is_a_clear_permanent_error(endpoint: Endpoint) -> None:
+    """Nothing is sent without it."""
+    with pytest.raises(PollRejected, match="no credential 'nobodys' is known to this worker"):
+        poll.delay(endpoint.url("/auth"), auth="nobodys").get(timeout=20)
+    assert endpoint.arrivals("/auth") == []
+
+
+def test_an_address_that_may_not_be_polled_is_a_clear_permanent_error() -> None:
+    """However it is written."""
+    with pytest.raises(
+        PollRejected, match=r"169\.254\.169\.254 may not be polled: it is link-local"
+    ) as caught:
+        poll.delay("http://2852039166/latest/meta-data/").get(timeout=20)
+    assert (caught.value.status, caught.value.attempts) == (None, 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from pollers.transport import Transport
 from tests.endpoints import Endpoint
+from tests.transport.wire import Hold
 
 
 @pytest.fixture
@@ -23,3 +25,9 @@ def endpoint() -> Iterator[Endpoint]:
     """Return an HTTP server of this test's own."""
     with Endpoint() as endpoint:
         yield endpoint
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Hold:
+    """Return a function that puts the credential ``x`` into the environment."""
+    return lambda **fields: monkeypatch.setenv("POLLERS_CREDENTIAL_X", json.dumps(fields))

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pollers.transport import Request
+from pollers.answer import Answer
+from pollers.transport import Request, Transport
+
+#: Puts a credential's fields into the environment, by the name ``x``.
+Hold = Callable[..., None]
 
 
 def get(url: str, **fields: Any) -> Request:
@@ -16,6 +20,11 @@ def get(url: str, **fields: Any) -> Request:
 def post(url: str, **fields: Any) -> Request:
     """Return a POST to a URL."""
     return Request(method="POST", url=url, **fields)
+
+
+def signed(transport: Transport, url: str, **fields: Any) -> Answer:
+    """Fetch a URL with the credential ``x``."""
+    return transport.fetch(get(url, auth="x", **fields), timeout=5)
 
 
 def response(body: bytes = b"{}", *headers: str, status: str = "200 OK", version: str = "1.1") -> bytes:

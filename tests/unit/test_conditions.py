@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -200,7 +201,11 @@ def test_the_last_value_is_offered_where_the_deadline_brings_success() -> None:
         ("soon", None),
         ("1.5", None),
         ("", None),
-        ("9" * 400, None),
+        ("9" * 12, 999_999_999_999.0),
+        ("9" * 400, math.inf),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 251_702_300_799.0),
+        ("Tue, 14 Nov 2023 25:15:20 GMT", None),
+        ("120, 240", None),
     ],
 )
 def test_retry_after_has_two_forms(header: str, seconds: float | None) -> None:

@@ -40,6 +40,18 @@ def test_the_store_is_where_celerys_redis_is_unless_it_is_said(
     assert Settings.read(conf, environ).redis_url == url
 
 
+def test_lists_and_switches_are_read_from_text_and_from_python() -> None:
+    """A variable has commas and words; a configuration has lists and booleans."""
+    by_variable = Settings.read(
+        {}, {"POLLERS_ALLOWED_HOSTS": "a.example, *.b.example,", "POLLERS_BLOCK_PRIVATE": "Yes"}
+    )
+    by_configuration = Settings.read(
+        {"pollers_allowed_hosts": ["a.example", "*.b.example"], "pollers_block_private": True}, {}
+    )
+    assert by_variable == by_configuration
+    assert by_variable.allowed_hosts == ("a.example", "*.b.example")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -54,6 +66,12 @@ def test_the_store_is_where_celerys_redis_is_unless_it_is_said(
         ("redis_url", "redis://host:port/0"),
         ("redis_url", "redis://host/abc"),
         ("redis_url", "rediss://[host/0"),
+        ("block_private", "perhaps"),
+        ("allowed_hosts", "https://api.example.com"),
+        ("denied_hosts", "b\u00fccher.example"),
+        ("proxy", "proxy.example:3128"),
+        ("max_retry_after", "0"),
+        ("allowed_networks", "10.0.0.0/8, 10.1.0.0/33"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:

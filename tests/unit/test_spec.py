@@ -130,6 +130,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("deadline", float("inf"), "datetime"),
     ("deadline", 10**400, "datetime"),
     ("deadline", datetime.now(UTC) + timedelta(days=40_000), "100 years"),
+    ("auth", "Bearer abc", "the workers hold the secret itself"),
+    ("auth", "", "such as render-api"),
+    ("auth", {"token": "abc"}, "such as render-api"),
 ]
 
 
@@ -140,6 +143,13 @@ def test_a_wrong_parameter_is_named_with_what_would_be_right(field: str, value: 
     problems = _problems(params, now=datetime.now(UTC).timestamp())
     assert list(problems) == [field]
     assert hint in problems[field]
+
+
+def test_a_secret_in_the_place_of_its_name_is_not_shown() -> None:
+    """The error goes to logs."""
+    with pytest.raises(InvalidPoll) as caught:
+        PollSpec.parse(URL, auth="Bearer abc.def")
+    assert "abc" not in repr(caught.value.args)
 
 
 @given(st.sets(st.sampled_from(range(len(WRONG))), min_size=1))
@@ -330,6 +340,7 @@ def test_a_spec_survives_being_written() -> None:
         max_attempts=5,
         max_errors=2,
         request_timeout=3,
+        auth="render-api",
     )
     assert PollSpec.from_json(spec.to_json()) == spec
 
