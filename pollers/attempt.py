@@ -8,13 +8,14 @@ import random
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pollers import outcome
 from pollers.answer import Answer
-from pollers.cadence import next_due
-from pollers.conditions import Decision, decide
+from pollers.conditions import Decision
+from pollers.progress import Progress
 from pollers.spec import PollSpec
+from pollers.step import take_step
 from pollers.store import Record, Settlement
 from pollers.transport import Request, Transport
 
@@ -54,6 +55,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
     """Check the endpoint once and settle; None when there is no time left for a request."""
     try:
         spec, request = _parsed(attempt.record.spec)
+        progress = Progress.from_json(attempt.record.progress)
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
@@ -62,7 +64,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
         return None
     try:
         answer = transport.fetch(request, timeout=timeout)
-        return _settlement(attempt, spec, answer, min_interval)
+        return _settlement(attempt, spec, progress, answer, min_interval)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
@@ -74,43 +76,29 @@ def _parsed(spec_text: str) -> tuple[PollSpec, Request]:
     return spec, Request.of(spec)
 
 
-def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float) -> Settlement:
+def _settlement(
+    attempt: Attempt, spec: PollSpec, progress: Progress, answer: Answer, min_interval: float
+) -> Settlement:
     record, now = attempt.record, attempt.clock()
-    progress = record.progress_values()
-    decision = decide(spec, answer, attempt=record.attempt, errors=progress.get("errors", 0), now=now)
-    due_ms, kept = 0, ""
-    if decision.state == "pending":
-        due = next_due(
-            spec.cadence,
-            attempt=record.attempt,
-            now=now,
-            deadline=record.deadline_ms / 1000,
-            previous_delay=progress.get("delay"),
-            retry_after=decision.retry_after,
-            min_interval=min_interval,
-            rng=_rng,
-        )
-        due_ms, kept = round(due.at * 1000), _progress(progress, decision, due.delay)
+    decision, due, left = take_step(
+        spec,
+        progress,
+        answer,
+        attempt=record.attempt,
+        now=now,
+        deadline=record.deadline_ms / 1000,
+        min_interval=min_interval,
+        rng=_rng,
+    )
     return Settlement(
         poll_id=attempt.poll_id,
         attempt=record.attempt,
-        state="waiting" if decision.state == "pending" else decision.state,
-        due_ms=due_ms,
-        progress=kept,
+        state="waiting" if due else decision.state,
+        due_ms=round(due.at * 1000) if due else 0,
+        progress=left.to_json() if due else "",
         answer=_summary(answer, now),
         outcome=_outcome(decision),
     )
-
-
-def _progress(before: dict[str, Any], decision: Decision, delay: float) -> str:
-    after: dict[str, Any] = {"delay": round(delay, 3)}
-    if decision.transient:
-        after["errors"] = before.get("errors", 0) + 1
-    if decision.value is not None:
-        after["value"] = decision.value
-    elif "value" in before:
-        after["value"] = before["value"]
-    return json.dumps(after, separators=(",", ":"))
 
 
 def _outcome(decision: Decision) -> str:

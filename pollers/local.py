@@ -9,16 +9,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pollers.answer import Answer
-from pollers.cadence import next_due
-from pollers.conditions import Decision, decide
+from pollers.conditions import Decision
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
+from pollers.progress import Progress
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
+from pollers.step import take_step
 from pollers.transport import Request, Transport
 
 
-class Progress(NamedTuple):
-    """What happened so far, after each attempt."""
+class Attempted(NamedTuple):
+    """An attempt that was made here, as whoever watches sees it."""
 
     attempt: int
     answer: Answer
@@ -39,7 +40,7 @@ def run_here(
     spec: PollSpec,
     transport: Transport,
     *,
-    on_attempt: Callable[[Progress], None] = lambda progress: None,
+    on_attempt: Callable[[Attempted], None] = lambda attempted: None,
     wait: Callable[[float], bool] = wait_here,
     min_interval: float = 0.5,
     clock: Callable[[], float] = time.time,
@@ -61,7 +62,7 @@ class _Run:
         self,
         spec: PollSpec,
         transport: Transport,
-        on_attempt: Callable[[Progress], None],
+        on_attempt: Callable[[Attempted], None],
         wait: Callable[[float], bool],
         min_interval: float,
         clock: Callable[[], float],
@@ -76,34 +77,29 @@ class _Run:
         self._last: Answer | None = None
 
     def go(self) -> Any:
-        request, errors, delay, value = Request.of(self._spec), 0, None, None
+        request, progress = Request.of(self._spec), Progress()
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
             answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left))
-            self._last, now = answer, self._clock()
-            decision = decide(self._spec, answer, attempt=self._attempt, errors=errors, now=now)
-            if decision.state != "pending":
-                self._on_attempt(Progress(self._attempt, answer, decision, None, self._deadline))
-                return self._end(decision)
-            errors = errors + 1 if decision.transient else 0
-            value = value if decision.value is None else decision.value
-            due = next_due(
-                self._spec.cadence,
+            self._last = answer
+            decision, due, progress = take_step(
+                self._spec,
+                progress,
+                answer,
                 attempt=self._attempt,
-                now=now,
+                now=self._clock(),
                 deadline=self._deadline,
-                previous_delay=delay,
-                retry_after=decision.retry_after,
                 min_interval=self._min_interval,
                 rng=self._rng,
             )
-            delay = due.delay
-            next_at = due.at if due.attempt else None
-            self._on_attempt(Progress(self._attempt, answer, decision, next_at, self._deadline))
+            next_at = due.at if due and due.attempt else None
+            self._on_attempt(Attempted(self._attempt, answer, decision, next_at, self._deadline))
+            if due is None:
+                return self._end(decision)
             if self._wait(max(0.0, due.at - self._clock())):
                 raise self._error(PollCancelled, "it was cancelled")
         if self._spec.on_deadline == "succeed":
-            return value
+            return progress.value
         raise self._error(PollTimeout, "the deadline passed")
 
     def _end(self, decision: Decision) -> Any:

@@ -9,7 +9,7 @@ from pollers.cli.attempts import Line, View, view
 from pollers.cli.ending import Ending
 from pollers.cli.parameters import Given
 from pollers.errors import PollEnded
-from pollers.local import Progress, run_here
+from pollers.local import Attempted, run_here
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
 
@@ -20,10 +20,10 @@ def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
     spec, _ = given.parse(min_interval=runtime.settings.min_interval)
     started, attempts = time.time(), 0
 
-    def show(progress: Progress) -> None:
+    def show(attempted: Attempted) -> None:
         nonlocal attempts
-        attempts = progress.attempt
-        _show(progress, screen)
+        attempts = attempted.attempt
+        _show(attempted, screen)
 
     try:
         with view(deadline=_deadline(spec, started), quiet=quiet, leaving="stops") as screen:
@@ -47,14 +47,14 @@ def _deadline(spec: PollSpec, now: float) -> float:
     return spec.deadline if spec.deadline is not None else now + (spec.timeout or 0.0)
 
 
-def _show(progress: Progress, screen: View) -> None:
-    answer, decision = progress.answer, progress.decision
+def _show(attempted: Attempted, screen: View) -> None:
+    answer, decision = attempted.answer, attempted.decision
     # What a condition is waiting for was typed a moment ago; what went wrong is news.
     pending = decision.reason if decision.transient else "not yet"
     words = {"pending": pending, "failed": f"failed: {decision.reason}"}
     screen.show(
         Line(
-            attempt=progress.attempt,
+            attempt=attempted.attempt,
             at=time.time(),
             status=answer.status,
             elapsed=answer.elapsed,
@@ -63,4 +63,4 @@ def _show(progress: Progress, screen: View) -> None:
             excerpt=answer.error_text or answer.excerpt(),
         )
     )
-    screen.count_down(progress.due)
+    screen.count_down(attempted.due)

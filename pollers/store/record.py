@@ -8,7 +8,7 @@ positions, and a test holds the two together. The JSON inside is text that the s
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgpack
 
@@ -44,7 +44,7 @@ class Record(NamedTuple):
     spec: str
     #: Options of the held task as JSON text; empty when there are none.
     held: str
-    #: What one attempt leaves for the next, as JSON text; empty before the first.
+    #: What one attempt leaves for the next (`pollers.progress.Progress.to_json`); empty for nothing.
     progress: str = ""
     #: The last answer as JSON text: [status, excerpt, milliseconds, moment]; empty before the first.
     answer: str = ""
@@ -83,7 +83,3 @@ class Record(NamedTuple):
     def last_answer(self) -> tuple[int | None, str, int, int] | None:
         """Return (status, excerpt, milliseconds, moment in ms) of the last answer, if there is one."""
         return tuple(json.loads(self.answer)) if self.answer else None
-
-    def progress_values(self) -> dict[str, Any]:
-        """Return what the last attempt left for the next."""
-        return json.loads(self.progress) if self.progress else {}

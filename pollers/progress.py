@@ -1,0 +1,47 @@
+"""What one attempt leaves for the next, wherever that one runs: one small value, kept as JSON text."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a poll has come. What has its default is not written, so a plain poll keeps no text."""
+
+    #: Transient errors in a row, up to now.
+    errors: int = 0
+    #: The last wait that the cadence asked for, in seconds, where the next one builds on it.
+    delay: float | None = None
+    #: The value of the last answer, where the deadline brings success with it.
+    value: Any = None
+
+    def to_json(self) -> str:
+        """Return the progress as compact JSON; nothing when there is none."""
+        if self == NONE:
+            return ""
+        given = {name: value for name in _DEFAULTS if (value := getattr(self, name)) != _DEFAULTS[name]}
+        return json.dumps(given, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the progress that `to_json` wrote; fields of other versions are left out.
+
+        Raises:
+            ValueError: The text is not a progress.
+
+        """
+        if not text:
+            return NONE  # type: ignore[return-value]  # nobody derives from it
+        values = json.loads(text)
+        if not isinstance(values, Mapping):
+            raise ValueError(f"not the progress of a poll: {text[:100]!r}")
+        return cls(**{name: value for name, value in values.items() if name in _DEFAULTS})
+
+
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Progress)}
+#: Before the first attempt.
+NONE = Progress()
