@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pollers import outcome
 from pollers.answer import Answer
 from pollers.conditions import Decision
+from pollers.following import asked, is_constant
 from pollers.progress import Progress
 from pollers.spec import PollSpec
 from pollers.step import take_step
@@ -59,6 +60,8 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
+    if request is None:
+        request = Request.of(asked(spec, progress))
     timeout = min(spec.request_timeout, attempt.remaining)
     if timeout < SHORTEST_REQUEST:
         return None
@@ -71,9 +74,10 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
 
 
 @lru_cache(maxsize=PARSED)
-def _parsed(spec_text: str) -> tuple[PollSpec, Request]:
+def _parsed(spec_text: str) -> tuple[PollSpec, Request | None]:
+    """Return a spec, and the request of all its attempts, if that is one."""
     spec = PollSpec.from_json(spec_text)
-    return spec, Request.of(spec)
+    return spec, Request.of(spec) if is_constant(spec) else None
 
 
 def _settlement(

@@ -200,14 +200,16 @@ def next_due(
     retry_after: float | None,
     min_interval: float,
     rng: random.Random,
+    slower: float = 0.0,
 ) -> Due:
     """Return when the attempt after number ``attempt`` is due. All times are seconds.
 
-    The cadence, with its jitter; never sooner than ``retry_after`` and ``min_interval``; and never at
-    or past the deadline: then one last attempt shortly before it, and after that one, none.
+    The cadence, with its jitter, and ``slower``, which a service has asked to be added; never sooner
+    than ``retry_after`` and ``min_interval``; and never at or past the deadline: then one last attempt
+    shortly before it, and after that one, none.
     """
     delay = _delay(cadence, attempt, previous_delay, min_interval, rng)
-    at = now + max(delay, retry_after or 0.0, min_interval)
+    at = now + max(delay + slower, retry_after or 0.0, min_interval)
     if at < deadline:
         return Due(at, delay, True)
     # A service that asked for more time than there is gets no attempt before it.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pollers.answer import Answer
 from pollers.conditions import Decision
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
+from pollers.following import asked, is_constant
 from pollers.progress import Progress
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
@@ -77,9 +78,11 @@ class _Run:
         self._last: Answer | None = None
 
     def go(self) -> Any:
-        request, progress = Request.of(self._spec), Progress()
+        progress = Progress()
+        constant = Request.of(self._spec) if is_constant(self._spec) else None
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
+            request = constant or Request.of(asked(self._spec, progress))
             answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left))
             self._last = answer
             decision, due, progress = take_step(

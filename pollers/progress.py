@@ -18,6 +18,12 @@ class Progress:
     delay: float | None = None
     #: The value of the last answer, where the deadline brings success with it.
     value: Any = None
+    #: Where a convention has led the attempts, an absolute URL; empty for the spec's own.
+    url: str = ""
+    #: What the convention has noted for itself.
+    notes: Mapping[str, str] | None = None
+    #: Seconds by which the service has asked every wait to be longer.
+    slower: float = 0.0
 
     def to_json(self) -> str:
         """Return the progress as compact JSON; nothing when there is none."""

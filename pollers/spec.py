@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from pollers import validation
@@ -43,6 +43,10 @@ class PollSpec:
     #: Answers that mean "not yet" before any condition is asked: statuses, or mappings of a `Match`.
     #: None means 202 and 304, where no condition holds.
     pending_on: Any = None
+    #: Name of the convention that decides instead; see `pollers.protocols`.
+    protocol: str | None = None
+    #: Query parameters that stay on the URLs that a convention follows, by name.
+    keep_params: Sequence[str] = ()
     #: The cadence as plain JSON; see `cadence`.
     every: Any = DEFAULT_EVERY
     #: Seconds from submission to the deadline; None when `deadline` says it.

@@ -6,11 +6,15 @@ The same step is taken by the attempts of workers and by polls that run here.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
+from pollers import registry
 from pollers.answer import Answer
 from pollers.cadence import Due, next_due
-from pollers.conditions import Decision, decide
+from pollers.conditions import Decision, decide, failed
+from pollers.following import keep_params, refusal
 from pollers.progress import Progress
 from pollers.spec import PollSpec
 
@@ -41,23 +45,52 @@ def take_step(
     ``progress`` is what the attempt before had left, ``now`` and ``deadline`` are epoch seconds,
     ``min_interval`` is in seconds.
     """
-    decision = decide(spec, answer, attempt=attempt, errors=progress.errors, now=now)
+    decision = decide(
+        spec,
+        answer,
+        attempt=attempt,
+        errors=progress.errors,
+        now=now,
+        read=partial(_read, spec, progress) if spec.protocol else None,
+    )
     if decision.state != "pending":
         return Step(decision, None, progress)
-    cadence = spec.cadence
-    due = next_due(
-        cadence,
-        attempt=attempt,
-        now=now,
-        deadline=deadline,
-        previous_delay=progress.delay,
-        retry_after=decision.retry_after,
-        min_interval=min_interval,
-        rng=rng,
-    )
+    cadence, slower = spec.cadence, progress.slower + decision.slower
+    if decision.at_once:
+        due = Due(now, progress.delay or 0.0, attempt=True)
+    else:
+        due = next_due(
+            cadence,
+            attempt=attempt,
+            now=now,
+            deadline=deadline,
+            previous_delay=progress.delay,
+            retry_after=decision.retry_after,
+            min_interval=min_interval,
+            slower=slower,
+            rng=rng,
+        )
     kept = Progress(
         errors=progress.errors + 1 if decision.transient else 0,
         delay=round(due.delay, 3) if cadence.jitter == "decorrelated" else None,
         value=progress.value if decision.value is None else decision.value,
+        url=decision.next_url or progress.url,
+        notes=progress.notes if decision.notes is None else decision.notes,
+        slower=slower,
     )
     return Step(decision, due, kept)
+
+
+def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
+    """Return how the poll's convention reads a response, once it is clear where it leads."""
+    try:
+        convention = registry.find(spec.protocol or "")
+    except LookupError as error:
+        return failed(f"{error}; this worker should import the module that registers it")
+    decision: Decision = convention.read(spec, progress, answer)
+    if decision.next_url is None:
+        return decision
+    why_not = refusal(spec, decision.next_url)
+    if why_not:
+        return failed(why_not, rejected=True)
+    return replace(decision, next_url=keep_params(spec, decision.next_url))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import jmespath.exceptions
 
+from pollers import registry
 from pollers.cadence import parse_cadence
 from pollers.durations import format_duration, parse_duration
 
@@ -85,6 +86,12 @@ def _check_together(
         problems["data"] = "cannot be sent beside json; give one of them"
     if "until" in values and values["until"] == values.get("fail_when"):
         problems["fail_when"] = "is the same condition as until; a poll cannot succeed and fail by it"
+    if values.get("protocol") in registry.DECIDING:
+        for name in ("until", "fail_when"):
+            if name in values:
+                problems[name] = f"cannot be given beside protocol={values['protocol']!r}, which decides"
+    if "keep_params" in values and complete and "protocol" not in values:
+        problems["keep_params"] = "is for URLs that a convention follows; give protocol as well"
     if "deadline" in values:
         if values.get("timeout") is not None:
             problems["timeout"] = "cannot be given beside deadline; give one of them"
@@ -223,6 +230,19 @@ def _pending_on(value: object) -> list[Any]:
     return [_match(one) if isinstance(one, Match | Mapping) else _statuses(one)[0] for one in listed]
 
 
+def _protocol(value: object) -> str:
+    if not isinstance(value, str) or value not in registry.names():
+        raise ValueError(f"is {value!r:.60}; it should be one of {', '.join(registry.names())}")
+    return value
+
+
+def _names(value: object) -> list[str]:
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple) or not all(isinstance(name, str) and name for name in listed):
+        raise ValueError(f"is {value!r:.60}; it should be a list of names")
+    return list(listed)
+
+
 def _every(value: object) -> Any:
     return parse_cadence(value).plain()
 
@@ -280,6 +300,8 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "fail_when": _condition,
     "returns": jmespath_text,
     "pending_on": _pending_on,
+    "protocol": _protocol,
+    "keep_params": _names,
     "every": _every,
     "timeout": _timeout,
     "deadline": _deadline,

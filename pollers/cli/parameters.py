@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pollers import registry
+
 if TYPE_CHECKING:
     from pollers.spec import PollSpec
 
 #: The options that are not called like the parameter they give.
-_OPTIONS = {"url": "URL", "headers": "--header", "params": "--param", "json": "--json-body"}
+_OPTIONS = {
+    "url": "URL",
+    "headers": "--header",
+    "params": "--param",
+    "keep_params": "--keep-param",
+    "json": "--json-body",
+}
 
 _CONDITION = (
     "a JMESPath expression on the JSON body, a status (404), statuses (200,201 or 2xx), or a Match as JSON"
@@ -33,6 +41,11 @@ _HELP: dict[str, tuple[str, str]] = {
         "Answers that mean 'not yet': a status, or a Match as JSON; repeatable. [default: 202, 304]",
     ),
     "returns": ("EXPR", "JMESPath of the value to return. [default: the JSON body, else the text]"),
+    "protocol": (
+        "NAME",
+        f"Convention that the API follows, which decides instead: {', '.join(registry.names())}.",
+    ),
+    "keep_params": ("NAME", "A query parameter to keep on followed URLs; repeatable."),
     "every": ("CADENCE", "Time between attempts: 5s; 1s,2s,5s; 1s..1m (doubling); or JSON. [default: 5s]"),
     "timeout": ("DURATION", "Longest time to wait: 30s, 10m, 2h30m. [default: 10m]"),
     "deadline": ("MOMENT", "The same as a moment: 2030-01-31T12:00:00Z."),
@@ -53,7 +66,7 @@ _HELP: dict[str, tuple[str, str]] = {
 _STATUS = r"(?:\d+|[1-5]xx)"
 _STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
 
-_REPEATABLE = {"pending_on", "headers", "params"}
+_REPEATABLE = {"pending_on", "headers", "params", "keep_params"}
 
 
 def shown_name(field: str) -> str:
@@ -208,6 +221,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "every": _cadence,
     "max_attempts": _count,
     "max_errors": _count,
+    "keep_params": list,
     "headers": _headers,
     "params": _params,
     "data": _content,

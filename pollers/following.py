@@ -1,0 +1,83 @@
+"""What an attempt asks: the request of the spec, as the answers before have changed it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from pollers.progress import Progress
+from pollers.redaction import is_secret
+from pollers.spec import PollSpec
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def is_constant(spec: PollSpec) -> bool:
+    """Return whether every attempt of a poll asks the same."""
+    return spec.protocol is None
+
+
+def asked(spec: PollSpec, progress: Progress) -> PollSpec:
+    """Return the spec whose request the next attempt sends.
+
+    Where an answer has led elsewhere, that is asked by GET: without the body, and on another origin
+    without the headers that look secret.
+    """
+    if not progress.url:
+        return spec
+    return dataclasses.replace(
+        spec,
+        method="GET",
+        url=progress.url,
+        headers=_following_headers(spec, progress.url),
+        params={},
+        json=None,
+        data=None,
+    )
+
+
+def keep_params(spec: PollSpec, url: str) -> str:
+    """Return a URL that an answer named, with the parameters that are to stay on it."""
+    if not spec.keep_params:
+        return url
+    parts = urlsplit(url)
+    there = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    own = [*parse_qsl(urlsplit(spec.url).query, keep_blank_values=True), *_pairs(spec.params)]
+    kept = [(name, value) for name, value in own if name in spec.keep_params and name not in there]
+    query = "&".join(filter(None, (parts.query, urlencode(kept))))
+    return parts._replace(query=query).geturl()
+
+
+def refusal(spec: PollSpec, url: str) -> str | None:
+    """Return why an answer may not lead from a poll's URL to another; None when it may."""
+    if urlsplit(spec.url).scheme.lower() == "https" and urlsplit(url).scheme != "https":
+        return "the answer leads from https to http"
+    return None
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Return whether two URLs have the same scheme, host and port (RFC 6454)."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return scheme, parts.hostname, parts.port or _PORTS.get(scheme)
+
+
+def _following_headers(spec: PollSpec, url: str) -> dict[str, str]:
+    ours = same_origin(spec.url, url)
+    return {
+        name: value
+        for name, value in spec.headers.items()
+        if not name.lower().startswith("content-") and (ours or not is_secret(name))
+    }
+
+
+def _pairs(params: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for name, value in params.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name, one
