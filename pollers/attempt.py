@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pollers import outcome
 from pollers.answer import Answer
+from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.following import asked, is_constant
 from pollers.progress import Progress
@@ -62,6 +63,8 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
     if request is None:
         request = Request.of(asked(spec, progress))
+    if progress.validator:
+        request = request.adding(conditional_headers(progress))
     timeout = min(spec.request_timeout, attempt.remaining)
     if timeout < SHORTEST_REQUEST:
         return None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from pollers.carrying import filled
 from pollers.progress import Progress
 from pollers.redaction import is_secret
 from pollers.spec import PollSpec
@@ -16,7 +17,7 @@ _PORTS = {"http": 80, "https": 443}
 
 def is_constant(spec: PollSpec) -> bool:
     """Return whether every attempt of a poll asks the same."""
-    return spec.protocol is None
+    return spec.protocol is None and spec.carry is None
 
 
 def asked(spec: PollSpec, progress: Progress) -> PollSpec:
@@ -25,6 +26,8 @@ def asked(spec: PollSpec, progress: Progress) -> PollSpec:
     Where an answer has led elsewhere, that is asked by GET: without the body, and on another origin
     without the headers that look secret.
     """
+    if spec.carry is not None:
+        spec = dataclasses.replace(spec, **filled(spec, progress.carried or {}))
     if not progress.url:
         return spec
     return dataclasses.replace(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pollers.answer import Answer
+from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
 from pollers.following import asked, is_constant
@@ -83,6 +84,8 @@ class _Run:
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
             request = constant or Request.of(asked(self._spec, progress))
+            if progress.validator:
+                request = request.adding(conditional_headers(progress))
             answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left))
             self._last = answer
             decision, due, progress = take_step(

@@ -22,6 +22,10 @@ class Progress:
     url: str = ""
     #: What the convention has noted for itself.
     notes: Mapping[str, str] | None = None
+    #: ETag or Last-Modified of the last answer from there, to ask for a change of it.
+    validator: str = ""
+    #: Values of answers that the next request has in it, by name.
+    carried: Mapping[str, Any] | None = None
     #: Seconds by which the service has asked every wait to be longer.
     slower: float = 0.0
 

@@ -47,6 +47,11 @@ class PollSpec:
     protocol: str | None = None
     #: Query parameters that stay on the URLs that a convention follows, by name.
     keep_params: Sequence[str] = ()
+    #: Whether to ask only for what has changed, where the service has validators (ETag, Last-Modified).
+    conditional: bool = True
+    #: Name -> JMESPath of what each answer gives for ``{name}`` in the URL, params, headers or body of
+    #: the next request.
+    carry: Mapping[str, str] | None = None
     #: The cadence as plain JSON; see `cadence`.
     every: Any = DEFAULT_EVERY
     #: Seconds from submission to the deadline; None when `deadline` says it.

@@ -6,6 +6,7 @@ The same step is taken by the attempts of workers and by polls that run here.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -13,7 +14,9 @@ from typing import NamedTuple
 from pollers import registry
 from pollers.answer import Answer
 from pollers.cadence import Due, next_due
-from pollers.conditions import Decision, decide, failed
+from pollers.carrying import TooMuch, carried_on
+from pollers.conditional import keep_validator
+from pollers.conditions import Decision, decide, failed, pending
 from pollers.following import keep_params, refusal
 from pollers.progress import Progress
 from pollers.spec import PollSpec
@@ -51,10 +54,14 @@ def take_step(
         attempt=attempt,
         errors=progress.errors,
         now=now,
-        read=partial(_read, spec, progress) if spec.protocol else None,
+        read=_reader(spec, progress, answer),
     )
     if decision.state != "pending":
         return Step(decision, None, progress)
+    try:
+        carried = progress.carried if decision.transient else carried_on(spec, progress, answer)
+    except TooMuch as error:
+        return Step(failed(str(error)), None, progress)
     cadence, slower = spec.cadence, progress.slower + decision.slower
     if decision.at_once:
         due = Due(now, progress.delay or 0.0, attempt=True)
@@ -70,15 +77,28 @@ def take_step(
             slower=slower,
             rng=rng,
         )
+    url = decision.next_url or progress.url
+    same_request = url == progress.url and carried == progress.carried
     kept = Progress(
         errors=progress.errors + 1 if decision.transient else 0,
         delay=round(due.delay, 3) if cadence.jitter == "decorrelated" else None,
         value=progress.value if decision.value is None else decision.value,
-        url=decision.next_url or progress.url,
+        url=url,
         notes=progress.notes if decision.notes is None else decision.notes,
+        validator=(
+            keep_validator(spec, progress, answer, transient=decision.transient) if same_request else ""
+        ),
+        carried=carried,
         slower=slower,
     )
     return Step(decision, due, kept)
+
+
+def _reader(spec: PollSpec, progress: Progress, answer: Answer) -> Callable[[Answer], Decision] | None:
+    """Return what reads a response in the place of the conditions, if something does."""
+    if progress.validator and answer.status == 304:
+        return lambda _: pending("HTTP 304 means unchanged")
+    return partial(_read, spec, progress) if spec.protocol else None
 
 
 def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:

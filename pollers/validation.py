@@ -92,6 +92,11 @@ def _check_together(
                 problems[name] = f"cannot be given beside protocol={values['protocol']!r}, which decides"
     if "keep_params" in values and complete and "protocol" not in values:
         problems["keep_params"] = "is for URLs that a convention follows; give protocol as well"
+    if complete and "carry" in values:
+        request = json.dumps([values.get(name) for name in ("url", "params", "headers", "json", "data")])
+        unused = [name for name in values["carry"] if f"{{{name}}}" not in request]
+        if unused:
+            problems["carry"] = f"has {unused[0]!r}, but {{{unused[0]}}} is nowhere in the request"
     if "deadline" in values:
         if values.get("timeout") is not None:
             problems["timeout"] = "cannot be given beside deadline; give one of them"
@@ -243,6 +248,21 @@ def _names(value: object) -> list[str]:
     return list(listed)
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"is {value!r:.60}; it should be True or False")
+    return value
+
+
+def _carry(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("should be a mapping of names to JMESPath expressions")
+    for name in value:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"has {name!r}; a name to carry is a word, such as since")
+    return {name: jmespath_text(path) for name, path in value.items()}
+
+
 def _every(value: object) -> Any:
     return parse_cadence(value).plain()
 
@@ -302,6 +322,8 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "pending_on": _pending_on,
     "protocol": _protocol,
     "keep_params": _names,
+    "conditional": _flag,
+    "carry": _carry,
     "every": _every,
     "timeout": _timeout,
     "deadline": _deadline,

@@ -51,15 +51,15 @@ class Endpoint:
     """A threaded HTTP server; each path answers its script, whose last answer repeats."""
 
     def __init__(self) -> None:
-        self._scripts: dict[str, list[Reply]] = {}
+        self._scripts: dict[str, list[Reply | Callable[[Arrival], Reply]]] = {}
         self._arrivals: dict[str, list[Arrival]] = defaultdict(list)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
-    def script(self, path: str, *replies: Reply) -> str:
-        """Set what a path answers, in order; return its URL."""
+    def script(self, path: str, *replies: Reply | Callable[[Arrival], Reply]) -> str:
+        """Set what a path answers, in order, or how it answers a request; return its URL."""
         with self._lock:
             self._scripts[path] = list(replies)
         return self.url(path)
@@ -98,7 +98,8 @@ class Endpoint:
         with self._lock:
             self._arrivals[path].append(arrival)
             script = self._scripts.get(path, [Reply(404, {"error": "no such path"})])
-            return script[min(len(self._arrivals[path]), len(script)) - 1]
+            reply = script[min(len(self._arrivals[path]), len(script)) - 1]
+        return reply if isinstance(reply, Reply) else reply(arrival)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         answer: Callable[[Arrival], Reply] = self._answer

@@ -46,6 +46,11 @@ _HELP: dict[str, tuple[str, str]] = {
         f"Convention that the API follows, which decides instead: {', '.join(registry.names())}.",
     ),
     "keep_params": ("NAME", "A query parameter to keep on followed URLs; repeatable."),
+    "conditional": ("yes|no", "Ask only for what has changed (ETag, Last-Modified). [default: yes]"),
+    "carry": (
+        "NAME=EXPR",
+        "What EXPR finds in an answer, for {NAME} in the next request; repeatable.",
+    ),
     "every": ("CADENCE", "Time between attempts: 5s; 1s,2s,5s; 1s..1m (doubling); or JSON. [default: 5s]"),
     "timeout": ("DURATION", "Longest time to wait: 30s, 10m, 2h30m. [default: 10m]"),
     "deadline": ("MOMENT", "The same as a moment: 2030-01-31T12:00:00Z."),
@@ -66,7 +71,7 @@ _HELP: dict[str, tuple[str, str]] = {
 _STATUS = r"(?:\d+|[1-5]xx)"
 _STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
 
-_REPEATABLE = {"pending_on", "headers", "params", "keep_params"}
+_REPEATABLE = {"pending_on", "headers", "params", "keep_params", "carry"}
 
 
 def shown_name(field: str) -> str:
@@ -164,6 +169,10 @@ def _count(text: str) -> int | str:
     return int(text) if re.fullmatch(r"-?\d+", text.strip()) else text
 
 
+def _flag(text: str) -> bool | str:
+    return {"yes": True, "no": False}.get(text, text)
+
+
 def _pending(texts: Iterable[str]) -> list[Any]:
     answers: list[Any] = []
     for text in texts:
@@ -222,6 +231,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "max_attempts": _count,
     "max_errors": _count,
     "keep_params": list,
+    "conditional": _flag,
+    "carry": _params,
     "headers": _headers,
     "params": _params,
     "data": _content,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -47,3 +48,11 @@ class Request:
         for name, value in requests.utils.default_headers().items():
             prepared.headers.setdefault(name, value)
         return prepared
+
+    def adding(self, headers: Mapping[str, str]) -> Self:
+        """Return the request with more headers, without preparing it anew."""
+        prepared = self.prepared.copy()
+        prepared.headers.update(headers)
+        added = replace(self, headers={**self.headers, **headers})
+        added.__dict__["prepared"] = prepared
+        return added

@@ -19,7 +19,6 @@ from pollers.store import Record
 from pollers.transport import Transport
 from tests.endpoints import Endpoint
 
-
 #: Attempts after which a poll has lost its way.
 MOST = 50
 
