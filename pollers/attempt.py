@@ -62,7 +62,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
     if request is None:
-        request = Request.of(asked(spec, progress))
+        request = Request.of(asked(spec, progress, attempt.poll_id))
     if progress.validator:
         request = request.adding(conditional_headers(progress))
     timeout = min(spec.request_timeout, attempt.remaining)

@@ -12,6 +12,10 @@ from pollers.progress import Progress
 from pollers.redaction import is_secret
 from pollers.spec import PollSpec
 
+#: Header of draft-ietf-httpapi-idempotency-key-header, sent as services read it today: without quotes.
+IDEMPOTENCY_KEY = "Idempotency-Key"
+#: Headers that belong to the body of the request before, or to its repetition.
+_OF_THE_START = ("content-", "idempotency-key")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -20,16 +24,17 @@ def is_constant(spec: PollSpec) -> bool:
     return spec.protocol is None and spec.carry is None
 
 
-def asked(spec: PollSpec, progress: Progress) -> PollSpec:
+def asked(spec: PollSpec, progress: Progress, poll_id: str) -> PollSpec:
     """Return the spec whose request the next attempt sends.
 
-    Where an answer has led elsewhere, that is asked by GET: without the body, and on another origin
-    without the headers that look secret.
+    The request that starts an operation has the poll's id as its ``Idempotency-Key``, the same however
+    often it must be repeated, unless the poll has a key of its own. Where an answer has led elsewhere,
+    that is asked by GET: without the body, and on another origin without the headers that look secret.
     """
     if spec.carry is not None:
         spec = dataclasses.replace(spec, **filled(spec, progress.carried or {}))
     if not progress.url:
-        return spec
+        return _starting(spec, poll_id) if spec.start else spec
     return dataclasses.replace(
         spec,
         method="GET",
@@ -71,12 +76,18 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return scheme, parts.hostname, parts.port or _PORTS.get(scheme)
 
 
+def _starting(spec: PollSpec, poll_id: str) -> PollSpec:
+    if any(name.lower() == IDEMPOTENCY_KEY.lower() for name in spec.headers):
+        return spec
+    return dataclasses.replace(spec, headers={**spec.headers, IDEMPOTENCY_KEY: poll_id})
+
+
 def _following_headers(spec: PollSpec, url: str) -> dict[str, str]:
     ours = same_origin(spec.url, url)
     return {
         name: value
         for name, value in spec.headers.items()
-        if not name.lower().startswith("content-") and (ours or not is_secret(name))
+        if not name.lower().startswith(_OF_THE_START) and (ours or not is_secret(name))
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -75,6 +76,7 @@ class _Run:
         self._min_interval, self._clock, self._rng = min_interval, clock, rng
         self._started = clock()
         self._deadline = spec.deadline if spec.deadline is not None else self._started + (spec.timeout or 0.0)
+        self._id = str(uuid.uuid4())
         self._attempt = 0
         self._last: Answer | None = None
 
@@ -83,7 +85,7 @@ class _Run:
         constant = Request.of(self._spec) if is_constant(self._spec) else None
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
-            request = constant or Request.of(asked(self._spec, progress))
+            request = constant or Request.of(asked(self._spec, progress, self._id))
             if progress.validator:
                 request = request.adding(conditional_headers(progress))
             answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left))

@@ -45,6 +45,8 @@ class PollSpec:
     pending_on: Any = None
     #: Name of the convention that decides instead; see `pollers.protocols`.
     protocol: str | None = None
+    #: Whether the request starts the operation, and the convention leads on from its answer.
+    start: bool = False
     #: Query parameters that stay on the URLs that a convention follows, by name.
     keep_params: Sequence[str] = ()
     #: Whether to ask only for what has changed, where the service has validators (ETag, Last-Modified).

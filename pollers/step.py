@@ -109,7 +109,10 @@ def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
         return failed(f"{error}; this worker should import the module that registers it")
     decision: Decision = convention.read(spec, progress, answer)
     if decision.next_url is None:
-        return decision
+        started = bool(progress.url) or not spec.start
+        if started or decision.transient or decision.state != "pending":
+            return decision
+        return failed("the answer to the start names no operation to follow")
     why_not = refusal(spec, decision.next_url)
     if why_not:
         return failed(why_not, rejected=True)

@@ -102,6 +102,19 @@ class PollTask(Task):
             parent.add_trail(result)
         return result
 
+    def start(self, method: str, url: str, *, protocol: str = "accepted", **params: Any) -> Any:
+        """Start an operation from a worker, follow it, and return a `PollResult` of its final result.
+
+        The request is sent when the poll is admitted; ``protocol`` says how its answer is followed. It
+        has an ``Idempotency-Key``, as it is repeated after a transient error and after a crash.
+
+        Raises:
+            InvalidPoll: A parameter is wrong; nothing was stored.
+            StoreUnavailable: Redis cannot be reached, or takes no writes.
+
+        """
+        return self.delay(url, method=method, start=True, protocol=protocol, **params)
+
     def signature(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
         """Return a signature whose parameters are checked already and written as plain JSON.
 

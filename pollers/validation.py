@@ -90,6 +90,8 @@ def _check_together(
         for name in ("until", "fail_when"):
             if name in values:
                 problems[name] = f"cannot be given beside protocol={values['protocol']!r}, which decides"
+    if values.get("start") and complete and "protocol" not in values:
+        problems["start"] = "needs protocol, which says where the started operation is followed"
     if "keep_params" in values and complete and "protocol" not in values:
         problems["keep_params"] = "is for URLs that a convention follows; give protocol as well"
     if complete and "carry" in values:
@@ -321,6 +323,7 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "returns": jmespath_text,
     "pending_on": _pending_on,
     "protocol": _protocol,
+    "start": _flag,
     "keep_params": _names,
     "conditional": _flag,
     "carry": _carry,

@@ -45,6 +45,7 @@ _HELP: dict[str, tuple[str, str]] = {
         "NAME",
         f"Convention that the API follows, which decides instead: {', '.join(registry.names())}.",
     ),
+    "start": ("yes|no", "Whether the request starts the operation, to be followed. [default: no]"),
     "keep_params": ("NAME", "A query parameter to keep on followed URLs; repeatable."),
     "conditional": ("yes|no", "Ask only for what has changed (ETag, Last-Modified). [default: yes]"),
     "carry": (
@@ -231,6 +232,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "max_attempts": _count,
     "max_errors": _count,
     "keep_params": list,
+    "start": _flag,
     "conditional": _flag,
     "carry": _params,
     "headers": _headers,
