@@ -12,6 +12,7 @@ from typing import Any
 #: Name -> the convention, or where it is.
 _conventions: dict[str, Any] = {
     "accepted": "pollers.protocols.accepted:Accepted",
+    "aip-151": "pollers.protocols.aip_151:LongRunningOperation",
 }
 
 #: Those that decide everything by themselves, and ask no conditions of the poll.
