@@ -13,10 +13,20 @@ from typing import Any
 _conventions: dict[str, Any] = {
     "accepted": "pollers.protocols.accepted:Accepted",
     "aip-151": "pollers.protocols.aip_151:LongRunningOperation",
+    "azure-lro": "pollers.protocols.azure_lro:AzureOperation",
 }
 
 #: Those that decide everything by themselves, and ask no conditions of the poll.
 DECIDING = frozenset({"aip-151", "azure-lro", "device-flow", "ogc-job"})
+
+#: What can be said about a built-in convention beside its name: option -> values.
+OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "accepted": {},
+    "aip-151": {},
+    "azure-lro": {
+        "final-state-via": ("azure-async-operation", "operation-location", "location", "original-uri"),
+    },
+}
 
 
 def register(name: str, convention: Any) -> None:

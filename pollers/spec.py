@@ -43,8 +43,8 @@ class PollSpec:
     #: Answers that mean "not yet" before any condition is asked: statuses, or mappings of a `Match`.
     #: None means 202 and 304, where no condition holds.
     pending_on: Any = None
-    #: Name of the convention that decides instead; see `pollers.protocols`.
-    protocol: str | None = None
+    #: The convention that decides instead, by name, or as a mapping of its name to its options.
+    protocol: Any = None
     #: Whether the request starts the operation, and the convention leads on from its answer.
     start: bool = False
     #: Query parameters that stay on the URLs that a convention follows, by name.
@@ -135,6 +135,17 @@ class PollSpec:
     def cadence(self) -> Cadence:
         """The cadence that `every` describes."""
         return Fixed(self.every) if isinstance(self.every, float) else parse_cadence(self.every)
+
+    @property
+    def convention(self) -> str | None:
+        """The name of the convention that `protocol` names."""
+        name: str | None = next(iter(self.protocol)) if isinstance(self.protocol, dict) else self.protocol
+        return name
+
+    @property
+    def protocol_options(self) -> Mapping[str, Any]:
+        """What `protocol` says about its convention beside the name."""
+        return next(iter(self.protocol.values())) if isinstance(self.protocol, dict) else {}
 
     def shown(self) -> dict[str, Any]:
         """Return the given parameters as people may see them, without secrets."""

@@ -104,7 +104,7 @@ def _reader(spec: PollSpec, progress: Progress, answer: Answer) -> Callable[[Ans
 def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
     """Return how the poll's convention reads a response, once it is clear where it leads."""
     try:
-        convention = registry.find(spec.protocol or "")
+        convention = registry.find(spec.convention or "")
     except LookupError as error:
         return failed(f"{error}; this worker should import the module that registers it")
     decision: Decision = convention.read(spec, progress, answer)

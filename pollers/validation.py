@@ -86,10 +86,12 @@ def _check_together(
         problems["data"] = "cannot be sent beside json; give one of them"
     if "until" in values and values["until"] == values.get("fail_when"):
         problems["fail_when"] = "is the same condition as until; a poll cannot succeed and fail by it"
-    if values.get("protocol") in registry.DECIDING:
+    protocol = values.get("protocol")
+    convention = next(iter(protocol), None) if isinstance(protocol, dict) else protocol
+    if convention in registry.DECIDING:
         for name in ("until", "fail_when"):
             if name in values:
-                problems[name] = f"cannot be given beside protocol={values['protocol']!r}, which decides"
+                problems[name] = f"cannot be given beside protocol={convention!r}, which decides"
     if values.get("start") and complete and "protocol" not in values:
         problems["start"] = "needs protocol, which says where the started operation is followed"
     if "keep_params" in values and complete and "protocol" not in values:
@@ -237,10 +239,25 @@ def _pending_on(value: object) -> list[Any]:
     return [_match(one) if isinstance(one, Match | Mapping) else _statuses(one)[0] for one in listed]
 
 
-def _protocol(value: object) -> str:
+def _protocol(value: object) -> Any:
+    if isinstance(value, Mapping) and len(value) == 1:
+        name, options = next(iter(value.items()))
+        return {_protocol(name): _protocol_options(str(name), options)}
     if not isinstance(value, str) or value not in registry.names():
-        raise ValueError(f"is {value!r:.60}; it should be one of {', '.join(registry.names())}")
+        known = ", ".join(registry.names())
+        raise ValueError(f'is {value!r:.60}; it should be one of {known}, or {{"name": {{options}}}}')
     return value
+
+
+def _protocol_options(name: str, options: object) -> dict[str, Any]:
+    given, known = _mapping(options), registry.OPTIONS.get(name)
+    if known is None:  # an application's own, which knows what it takes
+        return given
+    for option, value in given.items():
+        if value not in known.get(option, ()):
+            values = [f"{one}: {' or '.join(allowed)}" for one, allowed in known.items()]
+            raise ValueError(f"has {option}={value!r:.60}; {name} takes {'; '.join(values) or 'no options'}")
+    return given
 
 
 def _names(value: object) -> list[str]:

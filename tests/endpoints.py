@@ -78,6 +78,12 @@ class Endpoint:
         with self._lock:
             return list(self._arrivals[path])
 
+    def forget(self) -> None:
+        """Forget all scripts and requests."""
+        with self._lock:
+            self._scripts.clear()
+            self._arrivals.clear()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -130,7 +136,7 @@ class Endpoint:
                 if self.command != "HEAD" and reply.status not in (204, 304):
                     self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
 
             def log_message(self, *args: object) -> None:
                 pass

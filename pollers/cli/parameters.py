@@ -43,7 +43,7 @@ _HELP: dict[str, tuple[str, str]] = {
     "returns": ("EXPR", "JMESPath of the value to return. [default: the JSON body, else the text]"),
     "protocol": (
         "NAME",
-        f"Convention that the API follows, which decides instead: {', '.join(registry.names())}.",
+        f"Convention that the API follows and that decides: {', '.join(registry.names())}, or JSON.",
     ),
     "start": ("yes|no", "Whether the request starts the operation, to be followed. [default: no]"),
     "keep_params": ("NAME", "A query parameter to keep on followed URLs; repeatable."),
@@ -232,6 +232,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "max_attempts": _count,
     "max_errors": _count,
     "keep_params": list,
+    "protocol": lambda text: _json_object(text) or text,
     "start": _flag,
     "conditional": _flag,
     "carry": _params,

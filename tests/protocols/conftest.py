@@ -92,8 +92,15 @@ def follow(request: pytest.FixtureRequest, transport: Transport) -> Follower:
     return follower
 
 
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a scriptable HTTP server."""
+@pytest.fixture(scope="session")
+def service() -> Iterator[Endpoint]:
+    """Return the HTTP server of all these tests."""
     with Endpoint() as server:
         yield server
+
+
+@pytest.fixture
+def endpoint(service: Endpoint) -> Endpoint:
+    """Return a scriptable HTTP server that knows nothing of the tests before."""
+    service.forget()
+    return service
