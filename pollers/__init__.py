@@ -25,6 +25,7 @@ from pollers.spec import Match
 from pollers.store import Overview
 from pollers.store import overview as _overview
 from pollers.task import PollTask
+from pollers.waiter import Waiter
 
 #: The poll as a Celery task of the application that was set up last.
 poll = cast(PollTask, Proxy(lambda: current_app().tasks[POLL]))
@@ -59,6 +60,7 @@ __all__ = [
     "PollTimeout",
     "StoreUnavailable",
     "UnknownPoll",
+    "Waiter",
     "app",
     "overview",
     "poll",

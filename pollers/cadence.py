@@ -24,7 +24,7 @@ from pollers.durations import Duration, parse_duration
 #: room: enough for an ordinary request, and near enough to see what happened meanwhile.
 LAST_ATTEMPT_MARGIN = 1.0
 
-JITTERS = ("full", "equal", "decorrelated")
+JITTERS = ("full", "equal", "decorrelated", "smithy")
 
 
 class Due(NamedTuple):
@@ -97,6 +97,7 @@ class Exponential:
 
     ``jitter`` spreads polls that began together: ``"full"`` takes any wait up to the computed one,
     ``"equal"`` its upper half, ``"decorrelated"`` up to three times the wait before, never over ``max``.
+    ``"smithy"`` takes any wait from ``min`` up to it, and places a last attempt ``min`` before the deadline.
     """
 
     min: Duration = 1.0
@@ -210,11 +211,12 @@ def next_due(
     """
     delay = _delay(cadence, attempt, previous_delay, min_interval, rng)
     at = now + max(delay + slower, retry_after or 0.0, min_interval)
-    if at < deadline:
+    smithy = cadence.jitter == "smithy"
+    if at < (deadline - cadence.shortest if smithy else deadline):
         return Due(at, delay, True)
     # A service that asked for more time than there is gets no attempt before it.
     earliest = now + max(min_interval, retry_after or 0.0)
-    last = deadline - LAST_ATTEMPT_MARGIN
+    last = deadline - (cadence.shortest if smithy else LAST_ATTEMPT_MARGIN)
     if last >= earliest:
         return Due(last, delay, True)
     return Due(deadline, delay, False)
@@ -235,6 +237,8 @@ def _delay(
     base = _strategy(cadence)(_state(attempt))
     if cadence.jitter == "full":
         return rng.uniform(min(min_interval, base), base)
+    if cadence.jitter == "smithy":
+        return rng.uniform(cadence.shortest, base)
     if cadence.jitter == "equal":
         return rng.uniform(base / 2, base)
     return base

@@ -38,6 +38,8 @@ class PollSpec:
     until: Any = None
     #: Condition of failure, in the same forms.
     fail_when: Any = None
+    #: Acceptors of an AWS or Smithy waiter, which decide instead of `until` and `fail_when`.
+    acceptors: Any = None
     #: JMESPath of the value to return; None for the whole body.
     returns: str | None = None
     #: Answers that mean "not yet" before any condition is asked: statuses, or mappings of a `Match`.

@@ -20,6 +20,8 @@ from pollers.durations import format_duration, parse_duration
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+#: Of acceptors.
+_MATCHERS = ("path", "pathAll", "pathAny", "status", "error")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -86,6 +88,9 @@ def _check_together(
         problems["data"] = "cannot be sent beside json; give one of them"
     if "until" in values and values["until"] == values.get("fail_when"):
         problems["fail_when"] = "is the same condition as until; a poll cannot succeed and fail by it"
+    for name in ("until", "fail_when", "protocol") if "acceptors" in values else ():
+        if name in values:
+            problems[name] = "cannot be given beside acceptors, which decide"
     protocol = values.get("protocol")
     convention = next(iter(protocol), None) if isinstance(protocol, dict) else protocol
     if convention in registry.DECIDING:
@@ -239,6 +244,27 @@ def _pending_on(value: object) -> list[Any]:
     return [_match(one) if isinstance(one, Match | Mapping) else _statuses(one)[0] for one in listed]
 
 
+def _acceptors(value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError("should be a list of acceptors, as waiters-2.json has them")
+    return [_acceptor(_mapping(one)) for one in value]
+
+
+def _acceptor(given: dict[str, Any]) -> dict[str, Any]:
+    acceptor: dict[str, Any] = {
+        name: given[name] for name in ("state", "matcher", "argument", "expected") if name in given
+    }
+    if acceptor.get("state") not in ("success", "failure", "retry"):
+        raise ValueError(f"has the state {acceptor.get('state')!r}; it should be success, failure or retry")
+    if acceptor.get("matcher") not in _MATCHERS:
+        raise ValueError(f"has the matcher {acceptor.get('matcher')!r}; there are {', '.join(_MATCHERS)}")
+    if "expected" not in acceptor:
+        raise ValueError(f"has no expected value for {acceptor['matcher']}")
+    if acceptor["matcher"].startswith("path"):
+        acceptor["argument"] = jmespath_text(acceptor.get("argument"))
+    return acceptor
+
+
 def _protocol(value: object) -> Any:
     if isinstance(value, Mapping) and len(value) == 1:
         name, options = next(iter(value.items()))
@@ -337,6 +363,7 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "data": _data,
     "until": _condition,
     "fail_when": _condition,
+    "acceptors": _acceptors,
     "returns": jmespath_text,
     "pending_on": _pending_on,
     "protocol": _protocol,

@@ -40,6 +40,7 @@ _HELP: dict[str, tuple[str, str]] = {
         "CONDITION",
         "Answers that mean 'not yet': a status, or a Match as JSON; repeatable. [default: 202, 304]",
     ),
+    "acceptors": ("JSON", "Acceptors of an AWS waiter instead; @FILE and @- as below."),
     "returns": ("EXPR", "JMESPath of the value to return. [default: the JSON body, else the text]"),
     "protocol": (
         "NAME",
@@ -232,6 +233,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "max_attempts": _count,
     "max_errors": _count,
     "keep_params": list,
+    "acceptors": _json_content,
     "protocol": lambda text: _json_object(text) or text,
     "start": _flag,
     "conditional": _flag,

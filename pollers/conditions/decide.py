@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pollers.answer import Answer, AnswerError
+from pollers.conditions.acceptors import accepted_state, error_code, is_throttled
 from pollers.conditions.match import NotApplicable, holds, search, select
 from pollers.conditions.retry_after import retry_after
 from pollers.spec import PollSpec
@@ -90,12 +91,14 @@ def _judge(spec: PollSpec, answer: Answer, read: Callable[[Answer], Decision] | 
 
 
 def by_conditions(spec: PollSpec, answer: Answer) -> Decision:
-    """Return what `until`, `fail_when` and the status of a response say.
+    """Return what `acceptors`, or `until`, `fail_when` and the status of a response say.
 
     Raises:
         NotApplicable: A condition asks for JSON, and the body is none.
 
     """
+    if spec.acceptors is not None:
+        return _by_acceptors(spec, answer)
     status = answer.status or 0
     try:
         if spec.fail_when is not None and holds(spec.fail_when, answer):
@@ -112,6 +115,18 @@ def by_conditions(spec: PollSpec, answer: Answer) -> Decision:
             return _succeeded(spec, answer)
         return pending(f"{_words(spec.until)} does not hold yet")
     return by_status(answer)
+
+
+def _by_acceptors(spec: PollSpec, answer: Answer) -> Decision:
+    accepted = accepted_state(spec.acceptors, answer)
+    if accepted is None:
+        if is_throttled(answer):
+            return pending(f"HTTP {answer.status}, throttled", transient=True)
+        return pending("no acceptor matches yet") if error_code(answer) is None else by_status(answer)
+    state, why = accepted
+    if state == "success":
+        return _succeeded(spec, answer)
+    return failed(why) if state == "failure" else pending(why)
 
 
 def by_status(answer: Answer) -> Decision:
