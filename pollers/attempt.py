@@ -16,6 +16,7 @@ from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.following import asked, is_constant
 from pollers.progress import Progress
+from pollers.registry import UnknownConvention
 from pollers.spec import PollSpec
 from pollers.step import take_step
 from pollers.store import Record, Settlement
@@ -61,16 +62,18 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
-    if request is None:
-        request = Request.of(asked(spec, progress, attempt.poll_id))
-    if progress.validator:
-        request = request.adding(conditional_headers(progress))
     timeout = min(spec.request_timeout, attempt.remaining)
     if timeout < SHORTEST_REQUEST:
         return None
     try:
+        if request is None:
+            request = Request.of(asked(spec, progress, attempt.poll_id))
+        if progress.validator:
+            request = request.adding(conditional_headers(progress))
         answer = transport.fetch(request, timeout=timeout)
         return _settlement(attempt, spec, progress, answer, min_interval)
+    except UnknownConvention as error:
+        return _failed(attempt, "PollFailed", str(error))
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")

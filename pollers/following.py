@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from pollers import registry
 from pollers.carrying import filled
 from pollers.progress import Progress
 from pollers.redaction import is_secret
@@ -77,9 +78,11 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _starting(spec: PollSpec, poll_id: str) -> PollSpec:
-    if any(name.lower() == IDEMPOTENCY_KEY.lower() for name in spec.headers):
-        return spec
-    return dataclasses.replace(spec, headers={**spec.headers, IDEMPOTENCY_KEY: poll_id})
+    of_convention = registry.entry(spec.convention or "").start_headers or {}
+    given = {name.lower() for name in spec.headers}
+    added = {IDEMPOTENCY_KEY: poll_id, **of_convention}
+    headers = {name: value for name, value in added.items() if name.lower() not in given}
+    return dataclasses.replace(spec, headers={**spec.headers, **headers})
 
 
 def _following_headers(spec: PollSpec, url: str) -> dict[str, str]:

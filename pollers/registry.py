@@ -1,31 +1,50 @@
 """The conventions of asynchronous APIs by name. An application adds its own.
 
-Kept below everything else, so that a poll's parameters can be checked against the names; a built-in
+Kept below everything else, so that a poll's parameters can be checked against it; a built-in
 convention is imported when the first poll uses it.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-#: Name -> the convention, or where it is.
-_conventions: dict[str, Any] = {
-    "accepted": "pollers.protocols.accepted:Accepted",
-    "aip-151": "pollers.protocols.aip_151:LongRunningOperation",
-    "azure-lro": "pollers.protocols.azure_lro:AzureOperation",
-}
 
-#: Those that decide everything by themselves, and ask no conditions of the poll.
-DECIDING = frozenset({"aip-151", "azure-lro", "device-flow", "ogc-job"})
+class UnknownConvention(LookupError):
+    """A poll names a convention that this process does not know."""
 
-#: What can be said about a built-in convention beside its name: option -> values.
-OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
-    "accepted": {},
-    "aip-151": {},
-    "azure-lro": {
-        "final-state-via": ("azure-async-operation", "operation-location", "location", "original-uri"),
-    },
+
+class Entry(NamedTuple):
+    """What is known of a convention before it is used."""
+
+    #: The convention, or where it is: ``module:Class``.
+    convention: Any
+    #: Whether it decides everything by itself, and asks no conditions of the poll.
+    decides: bool = False
+    #: What can be said about it beside its name, option -> values; None for anything.
+    options: Mapping[str, tuple[str, ...]] | None = None
+    #: Headers that the request has that starts an operation.
+    start_headers: Mapping[str, str] | None = None
+
+
+_FINAL_STATES = ("azure-async-operation", "operation-location", "location", "original-uri")
+
+_entries: dict[str, Entry] = {
+    "accepted": Entry("pollers.protocols.accepted:Accepted", options={}),
+    "aip-151": Entry("pollers.protocols.aip_151:LongRunningOperation", decides=True, options={}),
+    "azure-lro": Entry(
+        "pollers.protocols.azure_lro:AzureOperation",
+        decides=True,
+        options={"final-state-via": _FINAL_STATES},
+    ),
+    "device-flow": Entry("pollers.protocols.device_flow:DeviceFlow", decides=True, options={}),
+    "ogc-job": Entry(
+        "pollers.protocols.ogc_job:Job",
+        decides=True,
+        options={},
+        start_headers={"Prefer": "respond-async"},
+    ),
 }
 
 
@@ -41,25 +60,39 @@ def register(name: str, convention: Any) -> None:
     """
     if not name or not callable(getattr(convention, "read", None)):
         raise ValueError("a convention needs a name, and a method read(spec, progress, answer)")
-    _conventions[name] = convention
+    _entries[name] = Entry(convention)
 
 
 def names() -> list[str]:
     """Return the names of all conventions."""
-    return sorted(_conventions)
+    return sorted(_entries)
+
+
+def entry(name: str) -> Entry:
+    """Return what is known of a convention.
+
+    Raises:
+        UnknownConvention: There is none of that name in this process.
+
+    """
+    found = _entries.get(name)
+    if found is None:
+        raise UnknownConvention(
+            f"no convention {name!r} is registered here; workers should import the module that registers it"
+        )
+    return found
 
 
 def find(name: str) -> Any:
-    """Return the convention of a name.
+    """Return a convention by its name.
 
     Raises:
-        LookupError: There is none in this process.
+        UnknownConvention: There is none of that name in this process.
 
     """
-    found = _conventions.get(name)
-    if found is None:
-        raise LookupError(f"no convention {name!r} is registered in this process")
-    if isinstance(found, str):
-        module, _, attribute = found.partition(":")
-        found = _conventions[name] = getattr(importlib.import_module(module), attribute)()
-    return found
+    found = entry(name)
+    if isinstance(found.convention, str):
+        module, _, attribute = found.convention.partition(":")
+        found = found._replace(convention=getattr(importlib.import_module(module), attribute)())
+        _entries[name] = found
+    return found.convention

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pollers import registry
-from pollers.answer import Answer
+from pollers.answer import Answer, AnswerError
 from pollers.cadence import Due, next_due
 from pollers.carrying import TooMuch, carried_on
 from pollers.conditional import keep_validator
@@ -63,10 +63,9 @@ def take_step(
     except TooMuch as error:
         return Step(failed(str(error)), None, progress)
     cadence, slower = spec.cadence, progress.slower + decision.slower
-    if decision.at_once:
-        due = Due(now, progress.delay or 0.0, attempt=True)
-    else:
-        due = next_due(
+
+    def due_in(slower: float) -> Due:
+        return next_due(
             cadence,
             attempt=attempt,
             now=now,
@@ -77,6 +76,11 @@ def take_step(
             slower=slower,
             rng=rng,
         )
+
+    due = Due(now, progress.delay or 0.0, attempt=True) if decision.at_once else due_in(slower)
+    if answer.error is AnswerError.TIMEOUT and _timeouts_slow_down(spec):
+        slower += due.delay + slower
+        due = due_in(slower)
     url = decision.next_url or progress.url
     same_request = url == progress.url and carried == progress.carried
     kept = Progress(
@@ -103,11 +107,7 @@ def _reader(spec: PollSpec, progress: Progress, answer: Answer) -> Callable[[Ans
 
 def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
     """Return how the poll's convention reads a response, once it is clear where it leads."""
-    try:
-        convention = registry.find(spec.convention or "")
-    except LookupError as error:
-        return failed(f"{error}; this worker should import the module that registers it")
-    decision: Decision = convention.read(spec, progress, answer)
+    decision: Decision = registry.find(spec.convention or "").read(spec, progress, answer)
     if decision.next_url is None:
         started = bool(progress.url) or not spec.start
         if started or decision.transient or decision.state != "pending":
@@ -117,3 +117,10 @@ def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
     if why_not:
         return failed(why_not, rejected=True)
     return replace(decision, next_url=keep_params(spec, decision.next_url))
+
+
+def _timeouts_slow_down(spec: PollSpec) -> bool:
+    """Return whether the poll's convention wants every timeout to double the wait."""
+    if spec.convention is None or spec.convention not in registry.names():
+        return False
+    return bool(getattr(registry.find(spec.convention), "timeouts_slow_down", False))

@@ -93,7 +93,7 @@ def _check_together(
             problems[name] = "cannot be given beside acceptors, which decide"
     protocol = values.get("protocol")
     convention = next(iter(protocol), None) if isinstance(protocol, dict) else protocol
-    if convention in registry.DECIDING:
+    if convention is not None and registry.entry(convention).decides:
         for name in ("until", "fail_when"):
             if name in values:
                 problems[name] = f"cannot be given beside protocol={convention!r}, which decides"
@@ -276,7 +276,7 @@ def _protocol(value: object) -> Any:
 
 
 def _protocol_options(name: str, options: object) -> dict[str, Any]:
-    given, known = _mapping(options), registry.OPTIONS.get(name)
+    given, known = _mapping(options), registry.entry(name).options
     if known is None:  # an application's own, which knows what it takes
         return given
     for option, value in given.items():
