@@ -15,7 +15,7 @@ from pollers.answer import Answer
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.following import asked, is_constant
-from pollers.progress import Progress
+from pollers.progress import NONE, Progress
 from pollers.registry import UnknownConvention
 from pollers.spec import PollSpec
 from pollers.step import take_step
@@ -62,7 +62,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
-    timeout = min(spec.request_timeout, attempt.remaining)
+    timeout = min(spec.longest_request, attempt.remaining)
     if timeout < SHORTEST_REQUEST:
         return None
     try:
@@ -83,7 +83,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
 def _parsed(spec_text: str) -> tuple[PollSpec, Request | None]:
     """Return a spec, and the request of all its attempts, if that is one."""
     spec = PollSpec.from_json(spec_text)
-    return spec, Request.of(spec) if is_constant(spec) else None
+    return spec, Request.of(asked(spec, NONE, "")) if is_constant(spec) else None
 
 
 def _settlement(

@@ -32,6 +32,8 @@ def asked(spec: PollSpec, progress: Progress, poll_id: str) -> PollSpec:
     often it must be repeated, unless the poll has a key of its own. Where an answer has led elsewhere,
     that is asked by GET: without the body, and on another origin without the headers that look secret.
     """
+    if spec.long_poll is not None:
+        spec = dataclasses.replace(spec, headers=_waiting_headers(spec))
     if spec.carry is not None:
         spec = dataclasses.replace(spec, **filled(spec, progress.carried or {}))
     if not progress.url:
@@ -83,6 +85,14 @@ def _starting(spec: PollSpec, poll_id: str) -> PollSpec:
     added = {IDEMPOTENCY_KEY: poll_id, **of_convention}
     headers = {name: value for name, value in added.items() if name.lower() not in given}
     return dataclasses.replace(spec, headers={**spec.headers, **headers})
+
+
+def _waiting_headers(spec: PollSpec) -> dict[str, str]:
+    """Return the headers with the preference that the service waits (RFC 7240, section 4.3)."""
+    wait = f"wait={spec.long_poll:.0f}"
+    own = [value for name, value in spec.headers.items() if name.lower() == "prefer"]
+    others = {name: value for name, value in spec.headers.items() if name.lower() != "prefer"}
+    return {**others, "Prefer": ", ".join([*own, wait])}
 
 
 def _following_headers(spec: PollSpec, url: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
 from pollers.following import asked, is_constant
-from pollers.progress import Progress
+from pollers.progress import NONE
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
 from pollers.step import take_step
@@ -81,14 +81,14 @@ class _Run:
         self._last: Answer | None = None
 
     def go(self) -> Any:
-        progress = Progress()
-        constant = Request.of(self._spec) if is_constant(self._spec) else None
+        progress = NONE
+        constant = Request.of(asked(self._spec, NONE, "")) if is_constant(self._spec) else None
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
             request = constant or Request.of(asked(self._spec, progress, self._id))
             if progress.validator:
                 request = request.adding(conditional_headers(progress))
-            answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left))
+            answer = self._transport.fetch(request, timeout=min(self._spec.longest_request, left))
             self._last = answer
             decision, due, progress = take_step(
                 self._spec,

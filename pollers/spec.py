@@ -68,6 +68,8 @@ class PollSpec:
     max_attempts: int | None = None
     #: Consecutive transient errors after which the poll fails; None for no limit.
     max_errors: int | None = None
+    #: Seconds that the service is asked to hold a request until there is news; None for not at all.
+    long_poll: float | None = None
     #: Seconds that one request may take, from connecting to the last byte.
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
 
@@ -137,6 +139,11 @@ class PollSpec:
     def cadence(self) -> Cadence:
         """The cadence that `every` describes."""
         return Fixed(self.every) if isinstance(self.every, float) else parse_cadence(self.every)
+
+    @property
+    def longest_request(self) -> float:
+        """Seconds that one request may take, with what the service may hold it."""
+        return self.request_timeout + (self.long_poll or 0.0)
 
     @property
     def convention(self) -> str | None:

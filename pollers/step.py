@@ -77,7 +77,8 @@ def take_step(
             rng=rng,
         )
 
-    due = Due(now, progress.delay or 0.0, attempt=True) if decision.at_once else due_in(slower)
+    pause = _pause(spec, answer, decision, min_interval, news=carried != progress.carried)
+    due = due_in(slower) if pause is None else Due(now + pause, progress.delay or 0.0, attempt=True)
     if answer.error is AnswerError.TIMEOUT and _timeouts_slow_down(spec):
         slower += due.delay + slower
         due = due_in(slower)
@@ -96,6 +97,22 @@ def take_step(
         slower=slower,
     )
     return Step(decision, due, kept)
+
+
+def _pause(
+    spec: PollSpec, answer: Answer, decision: Decision, min_interval: float, *, news: bool
+) -> float | None:
+    """Return the seconds to the next attempt where it is not for the cadence to say; else None.
+
+    A long poll goes on at once after an answer that the service has held, and after news; never
+    sooner than ``min_interval`` after the request before began.
+    """
+    if decision.at_once:
+        return 0.0
+    if spec.long_poll is None or decision.transient or decision.retry_after:
+        return None
+    held = answer.elapsed >= min_interval or "wait" in answer.headers.get("Preference-Applied", "")
+    return max(0.0, min_interval - answer.elapsed) if held or news else None
 
 
 def _reader(spec: PollSpec, progress: Progress, answer: Answer) -> Callable[[Answer], Decision] | None:

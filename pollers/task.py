@@ -171,7 +171,7 @@ class PollTask(Task):
             spec=spec.to_json(),
             held=held.pack(options, poll_id),
             queue=_name(options.get("queue")),
-            span=spec.request_timeout,
+            span=spec.longest_request,
             lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
             delay=max(0.0, delay),
             timeout=timeout,

@@ -326,6 +326,13 @@ def _request_timeout(value: object) -> float:
     return seconds
 
 
+def _long_poll(value: object) -> float:
+    seconds = parse_duration(value)  # type: ignore[arg-type]
+    if seconds < 1 or seconds % 1:
+        raise ValueError(f"is {format_duration(seconds)}; it should be whole seconds, 1 or more")
+    return seconds
+
+
 def _deadline(value: object) -> float:
     hint = "it should be a datetime with a time zone, or ISO 8601 text with an offset"
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -377,5 +384,6 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "on_deadline": _on_deadline,
     "max_attempts": _count,
     "max_errors": _count,
+    "long_poll": _long_poll,
     "request_timeout": _request_timeout,
 }

@@ -62,6 +62,7 @@ _HELP: dict[str, tuple[str, str]] = {
     ),
     "max_attempts": ("N", "Fail after so many attempts."),
     "max_errors": ("N", "Fail after so many transient errors in a row."),
+    "long_poll": ("DURATION", "Ask the service to hold each request so long, and ask again at once."),
     "request_timeout": ("DURATION", "Longest time of one request. [default: 10s]"),
     "method": ("METHOD", "HTTP method. [default: GET]"),
     "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),

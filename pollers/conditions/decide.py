@@ -112,6 +112,8 @@ def by_conditions(spec: PollSpec, answer: Answer) -> Decision:
         return pending(f"HTTP {status} means not yet")
     if 200 <= status < 300:
         if spec.until is None:
+            if spec.on_deadline == "succeed" and spec.protocol is None:
+                return pending("the poll lasts until its deadline")
             return _succeeded(spec, answer)
         return pending(f"{_words(spec.until)} does not hold yet")
     return by_status(answer)
