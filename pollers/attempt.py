@@ -105,7 +105,7 @@ def _settlement(
         attempt=record.attempt,
         state="waiting" if due else decision.state,
         due_ms=round(due.at * 1000) if due else 0,
-        progress=left.to_json() if due else "",
+        progress=left.to_json(),
         answer=_summary(answer, now),
         outcome=_outcome(decision),
     )

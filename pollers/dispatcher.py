@@ -14,7 +14,8 @@ from typing import Any
 from celery import bootsteps
 from celery.utils import uuid
 
-from pollers import control, held
+from pollers import control
+from pollers.changes import Changes
 from pollers.errors import StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack, risks
@@ -51,6 +52,7 @@ class Dispatcher(bootsteps.StartStopStep):
         self._consumer = consumer
         self._app = consumer.app
         self._runtime: Runtime = runtime_of(consumer.app)
+        self._changes = Changes(consumer.app, self._runtime.store)
         self._runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
         self._name = f"{consumer.hostname}.{os.getpid()}.{uuid()[:8]}"
         self._queues = {}
@@ -91,7 +93,7 @@ class Dispatcher(bootsteps.StartStopStep):
             self._send(pack)
         if found.releasing:
             for poll_id, record in self._runtime.store.release():
-                held.publish(self._app, poll_id, record)
+                self._changes.end(poll_id, record)
         for poll_id in found.unreadable:
             logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:

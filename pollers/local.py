@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 import time
@@ -44,6 +45,7 @@ def run_here(
     transport: Transport,
     *,
     on_attempt: Callable[[Attempted], None] = lambda attempted: None,
+    on_change: Callable[[str, int, Any], None] = lambda poll_id, number, value: None,
     wait: Callable[[float], bool] = wait_here,
     min_interval: float = 0.5,
     clock: Callable[[], float] = time.time,
@@ -51,13 +53,16 @@ def run_here(
 ) -> Any:
     """Poll until the answer meets its condition, and return the value.
 
+    ``on_change`` gets each change of the answer, where the poll tells changes: an id, its number, the value.
     ``wait`` gets the seconds to the next attempt and returns True to cancel the poll.
 
     Raises:
         PollFailed: The poll failed; or `PollRejected`, `PollTimeout`, `PollCancelled` as it ended.
 
     """
-    return _Run(spec, transport, on_attempt, wait, min_interval, clock, rng or random.Random()).go()
+    return _Run(
+        spec, transport, on_attempt, on_change, wait, min_interval, clock, rng or random.Random()
+    ).go()
 
 
 class _Run:
@@ -66,13 +71,14 @@ class _Run:
         spec: PollSpec,
         transport: Transport,
         on_attempt: Callable[[Attempted], None],
+        on_change: Callable[[str, int, Any], None],
         wait: Callable[[float], bool],
         min_interval: float,
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
         self._spec, self._transport = spec, transport
-        self._on_attempt, self._wait = on_attempt, wait
+        self._on_attempt, self._on_change, self._wait = on_attempt, on_change, wait
         self._min_interval, self._clock, self._rng = min_interval, clock, rng
         self._started = clock()
         self._deadline = spec.deadline if spec.deadline is not None else self._started + (spec.timeout or 0.0)
@@ -102,6 +108,10 @@ class _Run:
             )
             next_at = due.at if due and due.attempt else None
             self._on_attempt(Attempted(self._attempt, answer, decision, next_at, self._deadline))
+            if progress.untold:
+                for number, value in progress.untold:
+                    self._on_change(self._id, number, value)
+                progress = dataclasses.replace(progress, untold=())
             if due is None:
                 return self._end(decision)
             if self._wait(max(0.0, due.at - self._clock())):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 
@@ -26,6 +26,12 @@ class Progress:
     validator: str = ""
     #: Values of answers that the next request has in it, by name.
     carried: Mapping[str, Any] | None = None
+    #: Where the poll tells changes: validator or digest of the last answer.
+    seen: str = ""
+    #: How many changes its answers have had.
+    changes: int = 0
+    #: Changes that are not told yet, as (number, value).
+    untold: Sequence[Sequence[Any]] = ()
     #: Seconds by which the service has asked every wait to be longer.
     slower: float = 0.0
 

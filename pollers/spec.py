@@ -56,6 +56,8 @@ class PollSpec:
     #: Name -> JMESPath of what each answer gives for ``{name}`` in the URL, params, headers or body of
     #: the next request.
     carry: Mapping[str, str] | None = None
+    #: A Celery signature that is sent once for each change of the answer, as plain JSON.
+    on_change: Any = None
     #: The cadence as plain JSON; see `cadence`.
     every: Any = DEFAULT_EVERY
     #: Seconds from submission to the deadline; None when `deadline` says it.

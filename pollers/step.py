@@ -18,7 +18,8 @@ from pollers.carrying import TooMuch, carried_on
 from pollers.conditional import keep_validator
 from pollers.conditions import Decision, decide, failed, pending
 from pollers.following import keep_params, refusal
-from pollers.progress import Progress
+from pollers.news import News, news_of
+from pollers.progress import NONE, Progress
 from pollers.spec import PollSpec
 
 
@@ -28,7 +29,7 @@ class Step(NamedTuple):
     decision: Decision
     #: When to look at the poll again; None when it has ended.
     due: Due | None
-    #: What the next attempt gets.
+    #: What the next attempt gets; of a poll that has ended, what is still to be told.
     progress: Progress
 
 
@@ -56,12 +57,13 @@ def take_step(
         now=now,
         read=_reader(spec, progress, answer),
     )
+    news = news_of(spec, progress, answer, decision)
     if decision.state != "pending":
-        return Step(decision, None, progress)
+        return Step(decision, None, _last(news))
     try:
         carried = progress.carried if decision.transient else carried_on(spec, progress, answer)
     except TooMuch as error:
-        return Step(failed(str(error)), None, progress)
+        return Step(failed(str(error)), None, _last(news))
     cadence, slower = spec.cadence, progress.slower + decision.slower
 
     def due_in(slower: float) -> Due:
@@ -94,9 +96,17 @@ def take_step(
             keep_validator(spec, progress, answer, transient=decision.transient) if same_request else ""
         ),
         carried=carried,
+        seen=news.seen,
+        changes=news.changes,
+        untold=news.untold,
         slower=slower,
     )
     return Step(decision, due, kept)
+
+
+def _last(news: News) -> Progress:
+    """Return what is left when a poll has ended: changes that nobody has been told of."""
+    return Progress(untold=news.untold) if news.untold else NONE
 
 
 def _pause(

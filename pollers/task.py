@@ -16,6 +16,7 @@ from celery.exceptions import Ignore
 from celery.utils import uuid
 
 from pollers import held, outcome
+from pollers.changes import Changes, send
 from pollers.engine import Engine, Settled
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded
 from pollers.local import run_here
@@ -49,7 +50,9 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            return run_here(self._parse(args, params), self._runtime.transport)
+            spec = self._parse(args, params)
+            tell = partial(send, self._get_app(), spec.on_change)
+            return run_here(spec, self._runtime.transport, on_change=tell)
         claim = self._runtime.store.claim(request.id)
         if claim.record is not None:
             return self._deliver(claim.record)
@@ -224,8 +227,10 @@ class AttemptTask(Task):
     def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
+        changes = Changes(app, runtime.store)
 
         def observe(settled: list[Settled]) -> None:
+            changes.observe(settled)
             if per_second and runtime.events_enabled():
                 attempt_events.send(settled)
 
@@ -233,7 +238,7 @@ class AttemptTask(Task):
             runtime.store,
             runtime.transport,
             runtime.settings,
-            publish=partial(held.publish, app),
+            publish=changes.end,
             observe=observe,
         )
         # Celery waits for tasks; a slow attempt has outlived the task of its pack.

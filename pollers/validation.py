@@ -308,6 +308,12 @@ def _carry(value: object) -> dict[str, str]:
     return {name: jmespath_text(path) for name, path in value.items()}
 
 
+def _on_change(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("task"), str):
+        raise ValueError(f"is {value!r:.60}; it should be a Celery signature, such as note.s()")
+    return _mapping(value)
+
+
 def _every(value: object) -> Any:
     return parse_cadence(value).plain()
 
@@ -378,6 +384,7 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "keep_params": _names,
     "conditional": _flag,
     "carry": _carry,
+    "on_change": _on_change,
     "every": _every,
     "timeout": _timeout,
     "deadline": _deadline,

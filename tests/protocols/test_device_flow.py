@@ -45,9 +45,9 @@ def test_each_slow_down_makes_all_later_waits_longer(follow: Follower, endpoint:
 
 def test_a_timeout_doubles_the_wait(follow: Follower, endpoint: Endpoint) -> None:
     """From then on, as the section demands."""
-    pending, late = error("authorization_pending"), Reply(200, TOKEN, delay=1)
+    pending, late = error("authorization_pending"), Reply(200, TOKEN, delay=2)
     url = endpoint.script("/token", late, pending, Reply(200, TOKEN))
-    follow(url, **DEVICE, every=5, request_timeout=0.1)
+    follow(url, **DEVICE, every=5, request_timeout=0.7)
     assert follow.waits == [10.0, 10.0]
 
 

@@ -35,6 +35,12 @@ def note(value: Any, name: str) -> Any:
     return value
 
 
+@app.task(name="tests.changed")
+def changed(value: Any, name: str, poll_id: str, change: int) -> None:
+    """Note the change of a poll's answer."""
+    _note(name, [poll_id, change, value])
+
+
 @app.task(name="tests.note_error")
 def note_error(request: Any, error: Any, traceback: Any, name: str = "") -> None:
     """Note the error that an errback hears of."""
