@@ -7,7 +7,6 @@ sends it again, with the same number. So each is told at least once, whatever di
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +76,7 @@ class Changes:
             spec, progress = PollSpec.from_json(spec_text), Progress.from_json(progress_text)
             for number, value in progress.untold:
                 send(self._app, spec.on_change, poll_id, number, value)
-            told = dataclasses.replace(progress, untold=())
+            told = progress._replace(untold=())
             self._store.told(poll_id, progress_text, told.to_json())
         except OperationalError:
             if patiently:

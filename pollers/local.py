@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import threading
 import time
@@ -111,7 +110,7 @@ class _Run:
             if progress.untold:
                 for number, value in progress.untold:
                     self._on_change(self._id, number, value)
-                progress = dataclasses.replace(progress, untold=())
+                progress = progress._replace(untold=())
             if due is None:
                 return self._end(decision)
             if self._wait(max(0.0, due.at - self._clock())):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a poll has come. What has its default is not written, so a plain poll keeps no text."""
 
     #: Transient errors in a row, up to now.
@@ -39,11 +37,11 @@ class Progress:
         """Return the progress as compact JSON; nothing when there is none."""
         if self == NONE:
             return ""
-        given = {name: value for name in _DEFAULTS if (value := getattr(self, name)) != _DEFAULTS[name]}
+        given = {name: value for name, value in self._asdict().items() if value != _DEFAULTS[name]}
         return json.dumps(given, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> Progress:
         """Return the progress that `to_json` wrote; fields of other versions are left out.
 
         Raises:
@@ -51,13 +49,13 @@ class Progress:
 
         """
         if not text:
-            return NONE  # type: ignore[return-value]  # nobody derives from it
+            return NONE
         values = json.loads(text)
         if not isinstance(values, Mapping):
             raise ValueError(f"not the progress of a poll: {text[:100]!r}")
         return cls(**{name: value for name, value in values.items() if name in _DEFAULTS})
 
 
-_DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Progress)}
+_DEFAULTS = Progress._field_defaults
 #: Before the first attempt.
 NONE = Progress()

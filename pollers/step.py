@@ -6,10 +6,10 @@ The same step is taken by the attempts of workers and by polls that run here.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pollers import registry
 from pollers.answer import Answer, AnswerError
@@ -64,7 +64,7 @@ def take_step(
         carried = progress.carried if decision.transient else carried_on(spec, progress, answer)
     except TooMuch as error:
         return Step(failed(str(error)), None, _last(news))
-    cadence, slower = spec.cadence, progress.slower + decision.slower
+    cadence = spec.cadence
 
     def due_in(slower: float) -> Due:
         return next_due(
@@ -79,29 +79,42 @@ def take_step(
             rng=rng,
         )
 
+    slower = progress.slower + decision.slower
     pause = _pause(spec, answer, decision, min_interval, news=carried != progress.carried)
     due = due_in(slower) if pause is None else Due(now + pause, progress.delay or 0.0, attempt=True)
     if answer.error is AnswerError.TIMEOUT and _timeouts_slow_down(spec):
         slower += due.delay + slower
         due = due_in(slower)
-    url = decision.next_url or progress.url
-    same_request = url == progress.url and carried == progress.carried
-    kept = Progress(
-        errors=progress.errors + 1 if decision.transient else 0,
+    kept = _kept(spec, progress, answer, decision, carried)._replace(
         delay=round(due.delay, 3) if cadence.jitter == "decorrelated" else None,
-        value=progress.value if decision.value is None else decision.value,
-        url=url,
-        notes=progress.notes if decision.notes is None else decision.notes,
-        validator=(
-            keep_validator(spec, progress, answer, transient=decision.transient) if same_request else ""
-        ),
-        carried=carried,
+        slower=slower,
         seen=news.seen,
         changes=news.changes,
         untold=news.untold,
-        slower=slower,
     )
     return Step(decision, due, kept)
+
+
+def _kept(
+    spec: PollSpec,
+    progress: Progress,
+    answer: Answer,
+    decision: Decision,
+    carried: Mapping[str, Any] | None,
+) -> Progress:
+    """Return what is kept of an answer that leaves the poll pending."""
+    url = decision.next_url or progress.url
+    # A validator is that of one resource: not of another URL, nor of another question.
+    same_request = url == progress.url and carried == progress.carried
+    transient = decision.transient
+    return Progress(
+        errors=progress.errors + 1 if transient else 0,
+        value=progress.value if decision.value is None else decision.value,
+        url=url,
+        notes=progress.notes if decision.notes is None else decision.notes,
+        validator=keep_validator(spec, progress, answer, transient=transient) if same_request else "",
+        carried=carried,
+    )
 
 
 def _last(news: News) -> Progress:
