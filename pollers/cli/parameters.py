@@ -71,6 +71,10 @@ _HELP: dict[str, tuple[str, str]] = {
     "json": ("JSON", "Body of the request as JSON; @FILE and @- as above."),
 }
 
+#: All parameters, and those of the request alone.
+ALL = tuple(_HELP)
+REQUEST = ("request_timeout", "method", "headers", "params", "data", "json")
+
 _STATUS = r"(?:\d+|[1-5]xx)"
 _STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
 
@@ -84,21 +88,26 @@ def shown_name(field: str) -> str:
     return _OPTIONS.get(field, "--" + field.replace("_", "-"))
 
 
-def poll_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare a poll's parameters as options; the command gets them as its first argument."""
+def poll_parameters(names: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare parameters of a poll as options; the command gets them as its first argument."""
+    chosen = list(names)
 
-    @functools.wraps(command)
-    def with_parameters(**arguments: Any) -> Any:
-        texts = {name: arguments.pop(f"poll_{name}") for name in ("url", *_HELP)}
-        return command(Given(texts=texts), **arguments)
+    def declare(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_parameters(**arguments: Any) -> Any:
+            texts = {name: arguments.pop(f"poll_{name}") for name in ("url", *chosen)}
+            return command(Given(texts=texts), **arguments)
 
-    for name, (metavar, text) in reversed(_HELP.items()):
-        repeatable = name in _REPEATABLE
-        option = click.option(
-            *(f"poll_{name}", shown_name(name)), metavar=metavar, help=text, multiple=repeatable
-        )
-        with_parameters = option(with_parameters)
-    return click.argument("poll_url", metavar="URL")(with_parameters)
+        for name in reversed(chosen):
+            metavar, text = _HELP[name]
+            repeatable = name in _REPEATABLE
+            option = click.option(
+                *(f"poll_{name}", shown_name(name)), metavar=metavar, help=text, multiple=repeatable
+            )
+            with_parameters = option(with_parameters)
+        return click.argument("poll_url", metavar="URL")(with_parameters)
+
+    return declare
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
