@@ -66,8 +66,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
     if timeout < SHORTEST_REQUEST:
         return None
     try:
-        if request is None:
-            request = Request.of(asked(spec, progress, attempt.poll_id))
+        request = request or _request(attempt, spec, progress)
         if progress.validator:
             request = request.adding(conditional_headers(progress))
         answer = transport.fetch(request, timeout=timeout)
@@ -84,6 +83,19 @@ def _parsed(spec_text: str) -> tuple[PollSpec, Request | None]:
     """Return a spec, and the request of all its attempts, if that is one."""
     spec = PollSpec.from_json(spec_text)
     return spec, Request.of(asked(spec, NONE, "")) if is_constant(spec) else None
+
+
+def _request(attempt: Attempt, spec: PollSpec, progress: Progress) -> Request:
+    """Return the request of an attempt of a poll whose attempts do not all ask the same."""
+    if progress.url and spec.carry is None:
+        return _leading_request(attempt.record.spec, progress.url)
+    return Request.of(asked(spec, progress, attempt.poll_id))
+
+
+@lru_cache(maxsize=PARSED)
+def _leading_request(spec_text: str, url: str) -> Request:
+    """Return the request of the attempts that a convention has led to a URL."""
+    return Request.of(asked(_parsed(spec_text)[0], Progress(url=url), ""))
 
 
 def _settlement(
@@ -131,7 +143,7 @@ def _failed(attempt: Attempt, error: str, reason: str) -> Settlement:
         attempt.record.attempt,
         "failed",
         0,
-        "",
+        attempt.record.progress,
         attempt.record.answer,
         outcome.error_text(error, reason),
     )

@@ -63,6 +63,7 @@ class ByWorkers(Follower):
         while True:
             record = record._replace(attempt=record.attempt + 1)
             attempt._parsed.cache_clear()
+            attempt._leading_request.cache_clear()
             settled = attempt.make(Attempt("p-1", record, time.time), self.transport, 0.5)
             assert settled is not None
             record = record._replace(
