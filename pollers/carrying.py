@@ -75,7 +75,7 @@ def filled(spec: PollSpec, carried: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: fill(getattr(spec, name), _text) for name in ("params", "json", "data")}
     fields = {name: None if value is _MISSING else value for name, value in fields.items()}
     if isinstance(spec.data, str):
-        fields["data"] = _text(fields["data"] or "")
+        fields["data"] = "" if fields["data"] is None else _text(fields["data"])
     return {**fields, "url": fill(spec.url, _in_url), "headers": headers}
 
 

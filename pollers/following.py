@@ -50,20 +50,26 @@ def asked(spec: PollSpec, progress: Progress, poll_id: str) -> PollSpec:
 
 
 def keep_params(spec: PollSpec, url: str) -> str:
-    """Return a URL that an answer named, with the parameters that are to stay on it."""
+    """Return a URL that an answer named, with the parameters that are to stay on it.
+
+    On another origin, none that look secret.
+    """
     if not spec.keep_params:
         return url
+    ours = same_origin(spec.url, url)
+    wanted = {name for name in spec.keep_params if ours or not is_secret(name)}
     parts = urlsplit(url)
     there = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     own = [*parse_qsl(urlsplit(spec.url).query, keep_blank_values=True), *_pairs(spec.params)]
-    kept = [(name, value) for name, value in own if name in spec.keep_params and name not in there]
+    kept = [(name, value) for name, value in own if name in wanted and name not in there]
     query = "&".join(filter(None, (parts.query, urlencode(kept))))
     return parts._replace(query=query).geturl()
 
 
-def refusal(spec: PollSpec, url: str) -> str | None:
-    """Return why an answer may not lead from a poll's URL to another; None when it may."""
-    if urlsplit(spec.url).scheme.lower() == "https" and urlsplit(url).scheme != "https":
+def refusal(spec: PollSpec, answered: str, url: str) -> str | None:
+    """Return why the answer of a URL may not lead a poll to another one; None when it may."""
+    secure = any(urlsplit(one).scheme.lower() == "https" for one in (spec.url, answered))
+    if secure and urlsplit(url).scheme != "https":
         return "the answer leads from https to http"
     return None
 

@@ -35,13 +35,13 @@ def news_of(spec: PollSpec, progress: Progress, answer: Answer, decision: Decisi
     """Return the news after an answer.
 
     The first answer is a change, and then each that differs from the one before: in what `returns`
-    selects, or without that in its validator, or without one in its body. Transient errors, and
-    answers that `returns` cannot be applied to, are none.
+    selects, or without that in its validator, or without one in its body. Errors, transient or
+    permanent, and answers that `returns` cannot be applied to, are none.
     """
     known = News(progress.seen, progress.changes, progress.untold)
-    if spec.on_change is None or decision.transient or answer.status in (None, 304):
+    if spec.on_change is None or answer.status in (None, 304) or len(known.untold) >= MOST:
         return known
-    if len(known.untold) >= MOST:
+    if decision.transient or decision.error == "PollRejected":
         return known
     try:
         value = _value(spec, answer, decision)

@@ -153,7 +153,7 @@ def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
         if started or decision.transient or decision.state != "pending":
             return decision
         return failed("the answer to the start names no operation to follow")
-    why_not = refusal(spec, decision.next_url)
+    why_not = refusal(spec, answer.url, decision.next_url)
     if why_not:
         return failed(why_not, rejected=True)
     return replace(decision, next_url=keep_params(spec, decision.next_url))

@@ -106,6 +106,9 @@ def _check_together(
         unused = [name for name in values["carry"] if f"{{{name}}}" not in request]
         if unused:
             problems["carry"] = f"has {unused[0]!r}, but {{{unused[0]}}} is nowhere in the request"
+        host = urlsplit(values.get("url", "")).netloc
+        if any(f"{{{name}}}" in host for name in values["carry"]):
+            problems["url"] = "has a carried value in its host; an answer cannot say whom to ask"
     if "deadline" in values:
         if values.get("timeout") is not None:
             problems["timeout"] = "cannot be given beside deadline; give one of them"

@@ -6,7 +6,7 @@ import pytest
 
 from pollers.answer import Answer
 from pollers.conditions import lead
-from pollers.following import refusal, same_origin
+from pollers.following import keep_params, refusal, same_origin
 from pollers.spec import PollSpec
 
 
@@ -35,8 +35,17 @@ def test_a_reference_is_resolved_against_the_url_that_answered(reference: object
 
 def test_https_never_falls_back_to_http() -> None:
     """The other way round is fine."""
-    assert refusal(PollSpec.parse("https://x/"), "http://x/") == "the answer leads from https to http"
-    assert refusal(PollSpec.parse("http://x/"), "https://x/") is None
+    secure, plain = PollSpec.parse("https://x/"), PollSpec.parse("http://x/")
+    assert refusal(secure, "https://x/", "http://x/") == "the answer leads from https to http"
+    assert refusal(plain, "http://x/", "https://x/") is None
+    assert refusal(plain, "https://x/", "http://x/") == "the answer leads from https to http"
+
+
+def test_secret_parameters_stay_on_their_origin() -> None:
+    """Also where they are asked to stay."""
+    spec = PollSpec.parse("https://x/?v=1&api_key=hush", protocol="accepted", keep_params=["v", "api_key"])
+    assert keep_params(spec, "https://x/b") == "https://x/b?v=1&api_key=hush"
+    assert keep_params(spec, "https://y/b") == "https://y/b?v=1"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from pollers.answer import Answer
-from pollers.conditions import Decision, pending
+from pollers.conditions import Decision, failed, pending
 from pollers.news import MOST, news_of
 from pollers.progress import NONE, Progress
 from pollers.spec import PollSpec
@@ -54,8 +54,9 @@ def test_an_answer_is_news_when_it_differs(
     assert _changes(*answers, **params) == told
 
 
-def test_a_transient_error_is_no_news() -> None:
+def test_an_error_is_no_news() -> None:
     """The operation has not changed by it."""
+    assert _changes(_answer(b"1", 404), decision=failed("HTTP 404", rejected=True)) == []
     assert _changes(_answer(b"1", 503), decision=pending("HTTP 503", transient=True)) == []
 
 
