@@ -87,14 +87,14 @@ def _parsed(spec_text: str) -> tuple[PollSpec, Request | None]:
 
 def _request(attempt: Attempt, spec: PollSpec, progress: Progress) -> Request:
     """Return the request of an attempt of a poll whose attempts do not all ask the same."""
-    if progress.url and spec.carry is None:
+    if spec.carry is None and (progress.url or not spec.start):
         return _leading_request(attempt.record.spec, progress.url)
     return Request.of(asked(spec, progress, attempt.poll_id))
 
 
 @lru_cache(maxsize=PARSED)
 def _leading_request(spec_text: str, url: str) -> Request:
-    """Return the request of the attempts that a convention has led to a URL."""
+    """Return the request of the attempts that a convention has led to a URL, or to none yet."""
     return Request.of(asked(_parsed(spec_text)[0], Progress(url=url), ""))
 
 

@@ -12,6 +12,11 @@ from typing import Any
 import redis
 
 from pollers import app
+from pollers.answer import Answer
+from pollers.conditions import Decision, pending, succeeded
+from pollers.progress import Progress
+from pollers.protocols import register
+from pollers.spec import PollSpec
 
 SEEN = "tests:seen:"
 
@@ -20,6 +25,20 @@ def _note(name: str, value: Any) -> None:
     client = redis.Redis.from_url(os.environ["POLLERS_REDIS_URL"])
     client.rpush(SEEN + name, json.dumps(value))
     client.close()
+
+
+class Third:
+    """A convention of an application's own: the third answer is the result."""
+
+    def read(self, spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
+        """Count in the notes."""
+        count = int((progress.notes or {}).get("count", 0)) + 1
+        if count < 3:
+            return pending(f"this is answer {count}", notes={"count": str(count)})
+        return succeeded(spec, answer.value())
+
+
+register("tests-third", Third())
 
 
 @app.task(name="tests.echo")

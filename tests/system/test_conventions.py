@@ -31,3 +31,9 @@ def test_a_start_is_a_step_of_a_chain(endpoint: Endpoint) -> None:
     url = endpoint.script("/jobs", ACCEPTED)
     steps = chain(echo.s(url), poll.s(method="POST", start=True, protocol="accepted", returns="n"), echo.s())
     assert steps.delay().get(timeout=20) == 7
+
+
+def test_workers_follow_a_convention_of_the_application(endpoint: Endpoint) -> None:
+    """Which its module registers, where it is submitted and in the worker alike."""
+    url = endpoint.script("/a", *[Reply(200, {"n": number}) for number in (1, 2, 3)])
+    assert poll.delay(url, protocol="tests-third", returns="n", every=0.5).get(timeout=20) == 3
