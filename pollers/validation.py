@@ -11,17 +11,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import jmespath.exceptions
-
-from pollers import registry
+from pollers import following_rules, registry
 from pollers.cadence import parse_cadence
 from pollers.durations import format_duration, parse_duration
+from pollers.plain import jmespath_text, mapping, plain
 
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-#: Of acceptors.
-_MATCHERS = ("path", "pathAll", "pathAny", "status", "error")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -159,41 +156,13 @@ def _headers(value: object) -> dict[str, str]:
     return headers
 
 
-def _plain(value: object) -> Any:
-    try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"cannot be written as JSON: {error}") from error
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError("should be a mapping of names to values")
-    plain: dict[str, Any] = _plain(value)
-    return plain
-
-
 def _data(value: object) -> Any:
     if isinstance(value, bytes):
         try:
             return value.decode()
         except UnicodeDecodeError:
             raise ValueError("is binary; it should be text, or a mapping for a form") from None
-    return value if isinstance(value, str) else _mapping(value)
-
-
-def jmespath_text(value: object) -> str:
-    """Return a JMESPath expression that compiles; ValueError with the position otherwise."""
-    if not isinstance(value, str):
-        raise ValueError(f"is {value!r:.60}; it should be a JMESPath expression")
-    try:
-        jmespath.compile(value)
-    except jmespath.exceptions.JMESPathError as error:
-        position = getattr(error, "lex_position", None)
-        where = f" at position {position}" if position is not None and position >= 0 else ""
-        reason = str(error).splitlines()[0].rstrip(":")
-        raise ValueError(f"is not a JMESPath expression{where}: {value!r} ({reason})") from error
-    return value
+    return value if isinstance(value, str) else mapping(value)
 
 
 def _statuses(value: object) -> list[int | str]:
@@ -247,76 +216,6 @@ def _pending_on(value: object) -> list[Any]:
     return [_match(one) if isinstance(one, Match | Mapping) else _statuses(one)[0] for one in listed]
 
 
-def _acceptors(value: object) -> list[dict[str, Any]]:
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError("should be a list of acceptors, as waiters-2.json has them")
-    return [_acceptor(_mapping(one)) for one in value]
-
-
-def _acceptor(given: dict[str, Any]) -> dict[str, Any]:
-    acceptor: dict[str, Any] = {
-        name: given[name] for name in ("state", "matcher", "argument", "expected") if name in given
-    }
-    if acceptor.get("state") not in ("success", "failure", "retry"):
-        raise ValueError(f"has the state {acceptor.get('state')!r}; it should be success, failure or retry")
-    if acceptor.get("matcher") not in _MATCHERS:
-        raise ValueError(f"has the matcher {acceptor.get('matcher')!r}; there are {', '.join(_MATCHERS)}")
-    if "expected" not in acceptor:
-        raise ValueError(f"has no expected value for {acceptor['matcher']}")
-    if acceptor["matcher"].startswith("path"):
-        acceptor["argument"] = jmespath_text(acceptor.get("argument"))
-    return acceptor
-
-
-def _protocol(value: object) -> Any:
-    if isinstance(value, Mapping) and len(value) == 1:
-        name, options = next(iter(value.items()))
-        return {_protocol(name): _protocol_options(str(name), options)}
-    if not isinstance(value, str) or value not in registry.names():
-        known = ", ".join(registry.names())
-        raise ValueError(f'is {value!r:.60}; it should be one of {known}, or {{"name": {{options}}}}')
-    return value
-
-
-def _protocol_options(name: str, options: object) -> dict[str, Any]:
-    given, known = _mapping(options), registry.entry(name).options
-    if known is None:  # an application's own, which knows what it takes
-        return given
-    for option, value in given.items():
-        if value not in known.get(option, ()):
-            values = [f"{one}: {' or '.join(allowed)}" for one, allowed in known.items()]
-            raise ValueError(f"has {option}={value!r:.60}; {name} takes {'; '.join(values) or 'no options'}")
-    return given
-
-
-def _names(value: object) -> list[str]:
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list | tuple) or not all(isinstance(name, str) and name for name in listed):
-        raise ValueError(f"is {value!r:.60}; it should be a list of names")
-    return list(listed)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"is {value!r:.60}; it should be True or False")
-    return value
-
-
-def _carry(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not value:
-        raise ValueError("should be a mapping of names to JMESPath expressions")
-    for name in value:
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ValueError(f"has {name!r}; a name to carry is a word, such as since")
-    return {name: jmespath_text(path) for name, path in value.items()}
-
-
-def _on_change(value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not isinstance(value.get("task"), str):
-        raise ValueError(f"is {value!r:.60}; it should be a Celery signature, such as note.s()")
-    return _mapping(value)
-
-
 def _every(value: object) -> Any:
     return parse_cadence(value).plain()
 
@@ -332,13 +231,6 @@ def _request_timeout(value: object) -> float:
     seconds = parse_duration(value)  # type: ignore[arg-type]
     if seconds <= 0:
         raise ValueError("should be more than 0 seconds")
-    return seconds
-
-
-def _long_poll(value: object) -> float:
-    seconds = parse_duration(value)  # type: ignore[arg-type]
-    if seconds < 1 or seconds % 1:
-        raise ValueError(f"is {format_duration(seconds)}; it should be whole seconds, 1 or more")
     return seconds
 
 
@@ -374,26 +266,26 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "url": _url,
     "method": _method,
     "headers": _headers,
-    "params": _mapping,
-    "json": _plain,
+    "params": mapping,
+    "json": plain,
     "data": _data,
     "until": _condition,
     "fail_when": _condition,
-    "acceptors": _acceptors,
+    "acceptors": following_rules.acceptors,
     "returns": jmespath_text,
     "pending_on": _pending_on,
-    "protocol": _protocol,
-    "start": _flag,
-    "keep_params": _names,
-    "conditional": _flag,
-    "carry": _carry,
-    "on_change": _on_change,
+    "protocol": following_rules.protocol,
+    "start": following_rules.flag,
+    "keep_params": following_rules.names,
+    "conditional": following_rules.flag,
+    "carry": following_rules.carry,
+    "on_change": following_rules.on_change,
     "every": _every,
     "timeout": _timeout,
     "deadline": _deadline,
     "on_deadline": _on_deadline,
     "max_attempts": _count,
     "max_errors": _count,
-    "long_poll": _long_poll,
+    "long_poll": following_rules.long_poll,
     "request_timeout": _request_timeout,
 }

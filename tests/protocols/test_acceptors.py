@@ -176,7 +176,7 @@ GOOD = {"state": "success", "matcher": "status", "expected": 200}
     ("params", "hint"),
     [
         ({"acceptors": []}, "list of acceptors"),
-        ({"acceptors": [{**GOOD, "state": "maybe"}]}, "success, failure or retry"),
+        ({"acceptors": [{**GOOD, "state": "maybe"}]}, "success, failure, retry"),
         ({"acceptors": [{**GOOD, "matcher": "moon"}]}, "pathAll"),
         ({"acceptors": [{"state": "retry", "matcher": "error"}]}, "expected value"),
         ({"acceptors": [{**GOOD, "matcher": "path", "argument": "a["}]}, "JMESPath"),
