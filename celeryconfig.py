@@ -18,7 +18,7 @@ prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK
 # worker_concurrency = 8
 
 # Polls that one attempt task carries at most; 1 means strictly one attempt per task.
-# pollers_pack_size = 50
+# pollers_pack_size = 100
 
 # Attempts in flight at once in one worker process.
 # pollers_concurrency = 200

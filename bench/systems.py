@@ -13,7 +13,7 @@ import psutil
 from bench.machine import Redis, Workers, celery_workers
 from pollers.settings import Settings
 from pollers.spec import PollSpec
-from pollers.store import Store, overview
+from pollers.store import Store, Submission, overview
 
 UNTIL = "status == 'completed'"
 
@@ -90,11 +90,13 @@ def admit(store: Store, endpoint: str, load: Load, *, delay: float = 0.0, timeou
             f"{endpoint}/polls/{number}", until=UNTIL, every=load.every, timeout=timeout, min_interval=0.01
         )
         store.admit(
-            f"bench-{number}",
-            spec=spec.to_json(),
-            span=spec.request_timeout,
-            timeout=timeout,
-            delay=delay + load.every * number / load.polls,
+            Submission(
+                f"bench-{number}",
+                spec=spec.to_json(),
+                span=spec.request_timeout,
+                timeout=timeout,
+                delay=delay + load.every * number / load.polls,
+            )
         )
 
 
@@ -190,11 +192,13 @@ def waiting(redis: Redis, polls: int) -> Waiting:
         spec = PollSpec.parse(f"http://127.0.0.1/{path}", until=UNTIL, returns="output.url", every=30.0)
         for number in range(polls):
             store.admit(
-                f"00000000-0000-4000-8000-{number:012d}",
-                spec=spec.to_json(),
-                span=10.0,
-                timeout=7200.0,
-                delay=3600.0,
+                Submission(
+                    f"00000000-0000-4000-8000-{number:012d}",
+                    spec=spec.to_json(),
+                    span=10.0,
+                    timeout=7200.0,
+                    delay=3600.0,
+                )
             )
         time.sleep(2)
         after = Waiting(polls, (redis.memory() - redis_before) / polls, before, workers.memory())

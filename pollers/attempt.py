@@ -10,13 +10,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from pollers import outcome
+from pollers import outcome, registry
 from pollers.answer import Answer
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.following import asked, is_constant
 from pollers.progress import NONE, Progress
-from pollers.registry import UnknownConvention
 from pollers.spec import PollSpec
 from pollers.step import take_step
 from pollers.store import Record, Settlement
@@ -30,6 +29,8 @@ PARSED = 1024
 
 #: Seconds that a request needs at least: one that is begun later would arrive after the deadline.
 SHORTEST_REQUEST = 0.01
+
+_UNKNOWN = "is registered in this worker; it should import the module that registers it"
 
 _rng = random.Random()
 
@@ -54,28 +55,45 @@ def redis_clock(now_ms: int) -> Callable[[], float]:
     return lambda: time.monotonic() + offset
 
 
-def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlement | None:
-    """Check the endpoint once and settle; None when there is no time left for a request."""
+def ask(attempt: Attempt, transport: Transport) -> Answer | None:
+    """Ask the endpoint once; None when there is nothing to ask, or no time left for it."""
     try:
         spec, request = _parsed(attempt.record.spec)
         progress = Progress.from_json(attempt.record.progress)
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
-        return _failed(attempt, "PollFailed", "its record in the store is damaged")
+        return None
+    if not _is_known(spec):
+        return None
     timeout = min(spec.longest_request, attempt.remaining)
     if timeout < SHORTEST_REQUEST:
         return None
+    request = request or _request(attempt, spec, progress)
+    if progress.validator:
+        request = request.adding(conditional_headers(progress))
+    return transport.fetch(request, timeout=timeout)
+
+
+def settlement_of(attempt: Attempt, answer: Answer | None, min_interval: float) -> Settlement | None:
+    """Decide on an answer; None when the attempt was not made, as its deadline had come."""
     try:
-        request = request or _request(attempt, spec, progress)
-        if progress.validator:
-            request = request.adding(conditional_headers(progress))
-        answer = transport.fetch(request, timeout=timeout)
+        spec, _ = _parsed(attempt.record.spec)
+        progress = Progress.from_json(attempt.record.progress)
+    except Exception:
+        return _failed(attempt, "PollFailed", "its record in the store is damaged")
+    if not _is_known(spec):
+        return _failed(attempt, "PollFailed", f"no convention {spec.convention!r} {_UNKNOWN}")
+    if answer is None:
+        return None
+    try:
         return _settlement(attempt, spec, progress, answer, min_interval)
-    except UnknownConvention as error:
-        return _failed(attempt, "PollFailed", str(error))
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
+
+
+def _is_known(spec: PollSpec) -> bool:
+    return spec.convention is None or spec.convention in registry.names()
 
 
 @lru_cache(maxsize=PARSED)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from celery.worker import consumer
 
@@ -10,12 +13,16 @@ logger = logging.getLogger(__name__)
 
 
 class Consumer(consumer.Consumer):
-    """Celery's consumer, without the crash that an outage can bring.
+    """Celery's consumer, without the crashes that an outage can bring.
 
-    Celery 5.7 closes a lost connection twice. When the first time has failed half-way, as Redis was
-    away and messages were not acknowledged yet, the second finds kombu's channel without its transport:
-    an `AttributeError`, with which the worker would end. The connection is given up either way.
+    Celery 5.7 closes a lost connection twice, and acknowledges messages on channels that are closed. Both
+    find kombu's channel without its transport: an `AttributeError`, with which the worker would end.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.loop: Callable[..., None]
+        self.loop = partial(_reconnecting, self.loop)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Give up the lost connection; the caller makes a new one."""
@@ -23,3 +30,12 @@ class Consumer(consumer.Consumer):
             super().on_connection_error_after_connected(exc)
         except AttributeError:
             logger.debug("A lost connection could not be closed.", exc_info=True)
+
+
+def _reconnecting(loop: Any, *args: Any) -> None:
+    """Run the event loop; what a closed channel brings ends the connection, not the worker."""
+    try:
+        loop(*args)
+    except AttributeError as error:
+        logger.exception("The event loop begins anew, on a new connection.")
+        raise ConnectionError("a message was acknowledged on a closed connection") from error

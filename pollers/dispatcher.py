@@ -13,18 +13,19 @@ from typing import Any
 
 from celery import bootsteps
 from celery.utils import uuid
+from kombu.exceptions import OperationalError
 
 from pollers import control
 from pollers.changes import Changes
-from pollers.errors import StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack, risks
 from pollers.task import ATTEMPT
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two calls while polls are due.
-SHORTEST_TICK = 0.020
+#: Seconds between two calls while polls are due. A longer tick makes larger packs, and so cheaper
+#: attempts, later.
+SHORTEST_TICK = 0.040
 #: Seconds between two calls when nothing is due: eight calls a second find a poll that was submitted
 #: for now, or nudged, within 125 ms.
 LONGEST_TICK = 0.125
@@ -74,7 +75,7 @@ class Dispatcher(bootsteps.StartStopStep):
             if self._outage:
                 logger.warning("Redis answers again; dispatching goes on.")
                 self._outage = False
-        except StoreUnavailable as error:
+        except OperationalError as error:  # of the store, or of the broker
             if not self._outage:
                 logger.error("Dispatching pauses until Redis answers. %s", error)
                 self._outage = True
@@ -91,14 +92,14 @@ class Dispatcher(bootsteps.StartStopStep):
         found = self._runtime.store.dispatch(self._name, call_id, self._queues)
         for pack in found.packs:
             self._send(pack)
-        if found.releasing:
-            for poll_id, record in self._runtime.store.release():
-                self._changes.end(poll_id, record)
+        released = self._runtime.store.release() if found.releasing else []
+        for poll_id, record in released:
+            self._changes.end(poll_id, record)
         for poll_id in found.unreadable:
             logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:
             self._queues.setdefault(queue, False)
-        return _next_tick(found)
+        return SHORTEST_TICK if released else _next_tick(found)
 
     def _warn_of_risks(self) -> None:
         for risk in risks(self._runtime.store):

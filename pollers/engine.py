@@ -16,9 +16,12 @@ from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from pollers.attempt import Attempt, make, redis_clock
+from kombu.exceptions import OperationalError
+
+from pollers.answer import Answer
+from pollers.attempt import Attempt, ask, redis_clock, settlement_of
 from pollers.errors import StoreUnavailable
-from pollers.lanes import PACE, Lanes
+from pollers.lanes import Lanes
 from pollers.settings import Settings
 from pollers.store import Pack, Record, Settlement, Store
 from pollers.transport import Transport
@@ -55,13 +58,13 @@ class PackReport(NamedTuple):
 class _Flight:
     """One attempt on its way, and the pack that waits for it."""
 
-    __slots__ = ("attempt", "landed", "settlement", "started")
+    __slots__ = ("answer", "attempt", "landed", "started")
 
     def __init__(self, attempt: Attempt, landed: Callable[[], None]) -> None:
         self.attempt = attempt
         self.landed = landed
         self.started = False
-        self.settlement: Settlement | None = None
+        self.answer: Answer | None = None
 
 
 class Engine:
@@ -103,10 +106,8 @@ class Engine:
         landing = _Landing(len(begun.polls))
         flights = [_Flight(Attempt(*poll, clock), landing.one) for poll in begun.polls]
         self._lanes.submit([partial(self._fly, flight) for flight in flights])
-        started_at = time.monotonic()
-        while not landing.all.wait(PACE):
-            self._lanes.adapt()
-            if time.monotonic() - started_at > PATIENCE and all(f.started for f in flights):
+        while not landing.all.wait(PATIENCE):
+            if all(flight.started for flight in flights):
                 break
         return PackReport(len(flights), size - len(flights), landing.left)
 
@@ -121,7 +122,7 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            flight.settlement = make(flight.attempt, self._transport, self._settings.min_interval)
+            flight.answer = ask(flight.attempt, self._transport)
         finally:
             self._done.put(flight)
 
@@ -146,7 +147,7 @@ class Engine:
             while not self._done.empty():
                 flights.append(self._done.get())
             try:
-                self._settle([flight for flight in flights if flight.settlement])
+                self._settle(flights)
             except StoreUnavailable as error:
                 logger.error(
                     "%d attempts could not be settled and will be made again: %s", len(flights), error
@@ -159,9 +160,15 @@ class Engine:
                 self._release(len(flights))
 
     def _settle(self, flights: list[_Flight]) -> None:
-        settlements = [flight.settlement for flight in flights if flight.settlement]
-        if not settlements:
+        min_interval = self._settings.min_interval
+        decided = [
+            (flight.attempt, settlement)
+            for flight in flights
+            if (settlement := settlement_of(flight.attempt, flight.answer, min_interval))
+        ]
+        if not decided:
             return
+        settlements = [settlement for _, settlement in decided]
         results = self._store.settle(settlements)
         ended = [
             partial(self._deliver, settlement.poll_id, result)
@@ -169,18 +176,22 @@ class Engine:
             if isinstance(result, Record)
         ]
         if ended:
-            self._release(-len(ended))
+            # A publication is in flight as an attempt is: `drain` waits for it.
+            with self._room:
+                self._in_flight += len(ended)
             self._lanes.submit(ended)
         self._observe(
             [
-                Settled(flight.attempt.poll_id, flight.attempt.record, settlement, result is not False)
-                for flight, settlement, result in zip(flights, settlements, results, strict=True)
+                Settled(attempt.poll_id, attempt.record, settlement, result is not False)
+                for (attempt, settlement), result in zip(decided, results, strict=True)
             ]
         )
 
     def _deliver(self, poll_id: str, record: Record) -> None:
         try:
             self._publish(poll_id, record)
+        except OperationalError as error:
+            logger.warning("The outcome of poll %s is published when the broker answers: %s", poll_id, error)
         finally:
             self._release(1)
 

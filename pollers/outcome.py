@@ -30,12 +30,16 @@ def result_of(record: Record) -> Any:
     """Return the value of an ended poll.
 
     Raises:
-        PollFailed: It failed; or `PollRejected`, `PollTimeout`, `PollCancelled` as it ended.
+        PollFailed: It failed, or its outcome in the store is damaged; or `PollRejected`, `PollTimeout`,
+            `PollCancelled` as it ended.
 
     """
     if record.state == "succeeded":
+        kept = _read(record.outcome)
+        if "value" in kept:
+            return kept["value"]
         if record.outcome:
-            return json.loads(record.outcome)["value"]
+            raise error_of(record)
         # It succeeded by its deadline (`on_deadline`): the value is that of its last answer.
         return Progress.from_json(record.progress).value
     raise error_of(record)
@@ -49,8 +53,9 @@ def error_of(record: Record) -> PollEnded:
     elif record.state == "cancelled":
         error, reason = "PollCancelled", "on request"
     elif record.outcome:
-        outcome = json.loads(record.outcome)
-        error, reason = outcome["error"], outcome["reason"]
+        kept = _read(record.outcome)
+        error = str(kept.get("error", "PollFailed"))
+        reason = str(kept.get("reason", "its outcome in the store is damaged"))
     else:
         # No attempt came to an end: `dispatch` gave it up.
         error, reason = "PollFailed", f"its last {record.crashes} attempts died with their workers"
@@ -63,3 +68,12 @@ def error_of(record: Record) -> PollEnded:
         attempts=record.attempt,
         elapsed=max(0, record.ended_ms - record.created_ms) / 1000,
     )
+
+
+def _read(text: str) -> dict[str, Any]:
+    """Return an outcome as it was stored; nothing when there is none, or somebody has damaged it."""
+    try:
+        kept = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}

@@ -11,10 +11,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
-class UnknownConvention(LookupError):
-    """A poll names a convention that this process does not know."""
-
-
 class Entry(NamedTuple):
     """What is known of a convention before it is used."""
 
@@ -72,22 +68,17 @@ def entry(name: str) -> Entry:
     """Return what is known of a convention.
 
     Raises:
-        UnknownConvention: There is none of that name in this process.
+        KeyError: There is none of that name in this process.
 
     """
-    found = _entries.get(name)
-    if found is None:
-        raise UnknownConvention(
-            f"no convention {name!r} is registered here; workers should import the module that registers it"
-        )
-    return found
+    return _entries[name]
 
 
 def find(name: str) -> Any:
     """Return a convention by its name.
 
     Raises:
-        UnknownConvention: There is none of that name in this process.
+        KeyError: There is none of that name in this process.
 
     """
     found = entry(name)

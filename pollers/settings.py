@@ -31,13 +31,13 @@ class Settings:
     #: First part of every key, inside the hash tag: ``{pollers}:schedule``.
     prefix: str = "pollers"
     #: Most polls that one ``pollers.attempt`` task carries; 1 means strictly one attempt per task.
-    pack_size: int = 50
+    pack_size: int = 100
     #: Most attempts in flight at once in one worker process.
     concurrency: int = 200
     #: Dispatched polls that may wait unbegun in a queue, for each worker that consumes it: never more
     #: than `concurrency`, and at least one pack. What is due beyond stays in the schedule, where it can
     #: still grow into larger packs.
-    backlog: int = 150
+    backlog: int = 200
     #: Seconds a dispatched pack, or a published outcome, has to be taken up before it is sent again.
     lease: float = 15.0
     #: Attempts in a row that may die with their workers, before the poll itself is taken for the

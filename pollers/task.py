@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, signals, states
 from celery.exceptions import Ignore
 from celery.utils import uuid
+from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
 from pollers.changes import Changes, send
+from pollers.delivery import OutcomeBackend, is_outcome
 from pollers.engine import Engine, Settled
-from pollers.errors import InvalidPoll, PollCancelled, PollEnded
+from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.local import run_here
 from pollers.observe import events
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
-from pollers.store import Pack, Record
+from pollers.store import Admission, Pack, Record, Submission
 
 if TYPE_CHECKING:
     from celery.app.task import Context
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ATTEMPT = "pollers.attempt"
+#: Polls to a round trip of `PollTask.submit_many`: more would hold Redis up for others.
+BATCH = 200
 #: Seconds that the record of a delivered poll is kept when ``result_expires`` is None.
 DEFAULT_LIFE = 86_400.0
 
@@ -53,10 +58,17 @@ class PollTask(Task):
             spec = self._parse(args, params)
             tell = partial(send, self._get_app(), spec.on_change)
             return run_here(spec, self._runtime.transport, on_change=tell)
-        claim = self._runtime.store.claim(request.id)
+        held_task = request.get(held.HELD_HEADER)
+        try:
+            claim = self._runtime.store.claim(request.id)
+        except StoreUnavailable as error:
+            if not held_task:
+                raise
+            logger.warning("The outcome of poll %s is delivered when Redis answers: %s", request.id, error)
+            raise Ignore from error
         if claim.record is not None:
             return self._deliver(claim.record)
-        if claim.verdict == "unknown" and not request.get(held.HELD_HEADER):
+        if claim.verdict == "unknown" and not held_task:
             self._admit(request.id, self._parse(args, params), _options_of(request, self.app))
         elif claim.verdict == "unknown":
             logger.warning("Poll %s has no record any more; its outcome is lost.", request.id)
@@ -118,6 +130,51 @@ class PollTask(Task):
         """
         return self.delay(url, method=method, start=True, protocol=protocol, **params)
 
+    def submit_many(
+        self,
+        polls: Iterable[str | Mapping[str, Any]],
+        *,
+        options: Mapping[str, Any] | None = None,
+        on_submitted: Callable[[int], None] = lambda count: None,
+        **params: Any,
+    ) -> list[PollResult]:
+        """Submit many polls, several times as fast as one by one.
+
+        Each of ``polls`` is a URL, or a mapping of parameters; ``params`` are those that all have in
+        common, ``options`` those of ``apply_async``. All are checked before the first is submitted.
+        ``on_submitted`` is called with the number of polls that are submitted so far.
+
+        Raises:
+            InvalidPoll: A poll is wrong; the error says which. Nothing was stored.
+            StoreUnavailable: Redis cannot be reached, or takes no writes; says how many are submitted.
+
+        """
+        given = dict(options or {})
+        if self._get_app().conf.task_always_eager:
+            return [self.apply_async((one,), params, **given) for one in polls]
+        parent = self._get_app().current_worker_task
+        common = _with_parents(given, parent)
+        submissions = [self._checked(number, one, params, common) for number, one in enumerate(polls)]
+        for start in range(0, len(submissions), BATCH):
+            batch = submissions[start : start + BATCH]
+            try:
+                admissions = self._runtime.store.admit_many(batch)
+            except StoreUnavailable as error:
+                done = f"{start} of {len(submissions)} polls are submitted."
+                raise StoreUnavailable(f"{done} {error}") from error
+            for admission in admissions:
+                _must_be_in_time(admission)
+            on_submitted(start + len(batch))
+        return [self.AsyncResult(submission.poll_id) for submission in submissions]
+
+    def _checked(self, number: int, poll: Any, params: Any, options: dict[str, Any]) -> Submission:
+        try:
+            return self._submission(uuid(), self._parse((poll,), params), options)
+        except InvalidPoll as error:
+            raise InvalidPoll.of(
+                {f"polls[{number}].{field}": problem for field, problem in error.problems.items()}
+            ) from error
+
     def signature(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
         """Return a signature whose parameters are checked already and written as plain JSON.
 
@@ -138,8 +195,17 @@ class PollTask(Task):
         self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
         """Note that Celery has stored the outcome and all that hangs on it has been told."""
-        if not self.request.is_eager:
-            self._runtime.store.deliver(task_id, self._life())
+        if not self.request.is_eager and (status == states.SUCCESS or is_outcome(retval)):
+            self._note_delivery(task_id)
+
+    @property
+    def backend(self) -> Any:
+        """Celery's result backend, which is told of the poll's own outcome only."""
+        return OutcomeBackend(self._get_app().backend)
+
+    @backend.setter
+    def backend(self, backend: Any) -> None:
+        """Celery sets None, for the application's own."""
 
     @property
     def _runtime(self) -> Runtime:
@@ -156,6 +222,9 @@ class PollTask(Task):
         )
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
+        _must_be_in_time(self._runtime.store.admit(self._submission(poll_id, spec, options)))
+
+    def _submission(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         now = self._get_app().now()
         delay = options.get("countdown") or held.seconds_until(options.get("eta"), now) or 0.0
         expires = options.get("expires")
@@ -169,29 +238,42 @@ class PollTask(Task):
             raise InvalidPoll.of(
                 {"countdown": f"the first attempt is due in {delay:g} s, after the deadline in {timeout:g} s"}
             )
-        admission = self._runtime.store.admit(
+        return Submission(
             poll_id,
             spec=spec.to_json(),
+            span=spec.longest_request,
             held=held.pack(options, poll_id),
             queue=_name(options.get("queue")),
-            span=spec.longest_request,
             lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
             delay=max(0.0, delay),
             timeout=timeout,
             deadline=deadline,
         )
-        if not admission.in_time:
-            raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":
             return outcome.result_of(record)
         # Celery's word for it is REVOKED; told to all that a failure would be told to.
         error: PollCancelled = outcome.error_of(record)  # type: ignore[assignment]
-        self.backend.mark_as_failure(self.request.id, error, request=self.request, state=states.REVOKED)
-        events.send_revoked(self._get_app(), self.request.hostname, self.request.id)
-        self._runtime.store.deliver(self.request.id, self._life())
+        poll_id = self.request.id
+        try:
+            self.backend.mark_as_failure(poll_id, error, request=self.request, state=states.REVOKED)
+        except Exception as trouble:
+            # As Celery's own delivery of the other outcomes: not noted, so it is done again.
+            logger.warning("Poll %s is cancelled, which could not be told yet: %s", poll_id, trouble)
+            raise Ignore from trouble
+        self._note_delivery(poll_id)
+        try:
+            events.send_revoked(self._get_app(), self.request.hostname, poll_id)
+        except OperationalError as trouble:
+            logger.warning("Monitors were not told that poll %s is cancelled: %s", poll_id, trouble)
         raise Ignore
+
+    def _note_delivery(self, poll_id: str) -> None:
+        try:
+            self._runtime.store.deliver(poll_id, self._life())
+        except StoreUnavailable as error:
+            logger.warning("The outcome of poll %s will be delivered once more: %s", poll_id, error)
 
     def _life(self) -> float:
         expires = self._get_app().conf.result_expires
@@ -245,6 +327,11 @@ class AttemptTask(Task):
         for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):
             shutdown.connect(lambda **_: engine.drain(), weak=False)
         return engine
+
+
+def _must_be_in_time(admission: Admission) -> None:
+    if not admission.in_time:
+        raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
 
 
 def _with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]:

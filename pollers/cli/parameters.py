@@ -117,6 +117,12 @@ class Given:
     #: Parameter -> text, texts of a repeatable option, or None when it was not given.
     texts: Mapping[str, Any]
 
+    @property
+    def source(self) -> str | None:
+        """The file that has many URLs, ``-`` for stdin; None when there is one URL."""
+        url = str(self.texts["url"])
+        return url[1:] if url.startswith("@") else None
+
     def parse(self, *, min_interval: float) -> tuple[PollSpec, dict[str, Any]]:
         """Return the poll, and its parameters other than the url as `poll.delay` takes them.
 
@@ -127,15 +133,7 @@ class Given:
         from pollers.errors import InvalidPoll
         from pollers.spec import PollSpec
 
-        values: dict[str, Any] = {}
-        problems: dict[str, str] = {}
-        for name, text in self.texts.items():
-            if text in (None, ()):
-                continue
-            try:
-                values[name] = _READERS[name](text) if name in _READERS else text
-            except ValueError as error:
-                problems[name] = str(error)
+        values, problems = self._read()
         spec = None
         try:
             spec = PollSpec.parse(**values, min_interval=min_interval)
@@ -145,6 +143,33 @@ class Given:
             raise InvalidPoll.of(problems)
         del values["url"]
         return spec, values
+
+    def common(self) -> dict[str, Any]:
+        """Return the parameters other than the url, for many polls.
+
+        Raises:
+            InvalidPoll: Naming all parameters that cannot be read.
+
+        """
+        from pollers.errors import InvalidPoll
+
+        values, problems = self._read()
+        if problems:
+            raise InvalidPoll.of(problems)
+        del values["url"]
+        return values
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, str]]:
+        values: dict[str, Any] = {}
+        problems: dict[str, str] = {}
+        for name, text in self.texts.items():
+            if text in (None, ()):
+                continue
+            try:
+                values[name] = _READERS[name](text) if name in _READERS else text
+            except ValueError as error:
+                problems[name] = str(error)
+        return values, problems
 
 
 def _condition(text: str) -> Any:

@@ -5,11 +5,12 @@ from pollers.store.overview import Overview, overview
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
 from pollers.store.risks import Risk, risks, server_name
 from pollers.store.store import Store
-from pollers.store.values import Begun, Claim, Dispatch, Found, Pack, Settlement
+from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement, Submission
 
 __all__ = [
     "LIVE_STATES",
     "TERMINAL_STATES",
+    "Admission",
     "Begun",
     "Claim",
     "Dispatch",
@@ -21,6 +22,7 @@ __all__ = [
     "Risk",
     "Settlement",
     "Store",
+    "Submission",
     "overview",
     "risks",
     "server_name",

@@ -67,12 +67,16 @@ class Record(NamedTuple):
         """
         try:
             fields = msgpack.unpackb(packed)
-            newer = fields[0] > VERSION
-            record = cls(*fields[: len(cls._fields)])
-        except (IndexError, TypeError, ValueError, msgpack.UnpackException) as error:
+            version = fields[0]
+            if version > VERSION:
+                raise UnreadableRecord(f"a record of version {version}; this program reads {VERSION}")
+            record = cls._make(fields)
+        except (IndexError, KeyError, TypeError, ValueError, msgpack.UnpackException) as error:
+            if isinstance(error, UnreadableRecord):
+                raise
             raise UnreadableRecord(f"not the record of a poll: {packed[:60]!r}") from error
-        if newer:
-            raise UnreadableRecord(f"a record of version {record.version}; this program reads {VERSION}")
+        if tuple(map(type, record)) != _TYPES or record.state not in LIVE_STATES | TERMINAL_STATES:
+            raise UnreadableRecord(f"a damaged record of a poll: {packed[:60]!r}")
         return record
 
     @property
@@ -81,5 +85,15 @@ class Record(NamedTuple):
         return self.state in TERMINAL_STATES
 
     def last_answer(self) -> tuple[int | None, str, int, int] | None:
-        """Return (status, excerpt, milliseconds, moment in ms) of the last answer, if there is one."""
-        return tuple(json.loads(self.answer)) if self.answer else None
+        """Return (status, excerpt, milliseconds, moment in ms) of the last answer.
+
+        None when there was none, or when somebody has damaged it.
+        """
+        try:
+            status, excerpt, elapsed_ms, at_ms = json.loads(self.answer or "null")
+            return status, str(excerpt), int(elapsed_ms), int(at_ms)
+        except (TypeError, ValueError):
+            return None
+
+
+_TYPES = (int, str, int, int, int, int, str, str, str, str, str, str, str, int, int, int)

@@ -18,7 +18,7 @@ from pollers.store import scripts
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
 from pollers.store.record import Record
-from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement
+from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement, Submission
 
 logger = logging.getLogger(__name__)
 
@@ -59,30 +59,24 @@ class Store:
         """Return the store at ``settings.redis_url``; the first call connects."""
         return cls(connect(settings.redis_url), settings)
 
-    def admit(
-        self,
-        poll_id: str,
-        *,
-        spec: str,
-        held: str = "",
-        queue: str = "",
-        span: float,
-        lapse: str = "timed_out",
-        delay: float = 0.0,
-        timeout: float | None = None,
-        deadline: float | None = None,
-    ) -> Admission:
-        """Accept a poll; ``span``, ``delay`` and ``timeout`` are seconds, ``deadline`` epoch seconds."""
+    def admit(self, submission: Submission) -> Admission:
+        """Accept a poll."""
+        return _admission(self._patiently("admit", *self._admitting(submission)))
+
+    def admit_many(self, submissions: Sequence[Submission]) -> list[Admission]:
+        """Accept polls, each by itself, in one round trip."""
+        return [_admission(answer) for answer in _patience(self._run_many, "admit", submissions)]
+
+    def _admitting(self, submission: Submission) -> tuple[list[str], list[Any]]:
+        poll_id, spec, span, held, queue, lapse, delay, timeout, deadline = submission
         keys = self.keys
-        code, _, _ = self._patiently(
-            "admit",
+        return (
             [keys.polls, keys.schedule, keys.stats, keys.queues, keys.ended(poll_id)],
             [
                 *(poll_id, queue, spec, held, _ms(span), lapse, _ms(delay)),
                 *(-1 if timeout is None else _ms(timeout), _ms(deadline or 0)),
             ],
         )
-        return Admission(new=code == 1, in_time=code >= 0)
 
     def dispatch(self, worker: str, call_id: str, queues: Mapping[str, bool]) -> Dispatch:
         """Take due polls; ``queues`` maps each known queue to whether the worker consumes it."""
@@ -168,7 +162,10 @@ class Store:
     def cancel(self, poll_id: str) -> str:
         """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)]
+        key_list = [
+            *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
+            keys.suspect,
+        ]
         return str(self._patiently("cancel", key_list, [poll_id]).decode())
 
     def nudge(self, poll_id: str) -> str:
@@ -206,6 +203,14 @@ class Store:
         with translated_errors(self.client):
             return self._scripts[name](keys=keys, args=args)
 
+    def _run_many(self, name: str, submissions: Sequence[Submission]) -> list[Any]:
+        with translated_errors(self.client):
+            pipe = self.client.pipeline(transaction=False)
+            for submission in submissions:
+                keys, args = self._admitting(submission)
+                self._scripts[name](keys=keys, args=args, client=pipe)
+            return pipe.execute()
+
     def _patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run a script that may safely run twice, again over a short outage."""
         return _patience(self._run, name, keys, args)
@@ -218,6 +223,11 @@ _patience = tenacity.Retrying(
     sleep=lambda seconds: time.sleep(seconds),  # looked up late, so that gevent can replace it
     reraise=True,
 )
+
+
+def _admission(answer: Sequence[int]) -> Admission:
+    code, _, _ = answer
+    return Admission(new=code == 1, in_time=code >= 0)
 
 
 def _ms(seconds: float) -> int:

@@ -7,6 +7,28 @@ from typing import NamedTuple
 from pollers.store.record import Record
 
 
+class Submission(NamedTuple):
+    """What is accepted of a poll; times are seconds."""
+
+    poll_id: str
+    #: The spec as JSON text (`pollers.spec.PollSpec.to_json`).
+    spec: str
+    #: Longest time of one attempt.
+    span: float
+    #: Options of the held task as JSON text; empty when there are none.
+    held: str = ""
+    #: Queue that the application asked for; empty for Celery's own routing.
+    queue: str = ""
+    #: The terminal state when the deadline passes: ``timed_out`` or ``succeeded``.
+    lapse: str = "timed_out"
+    #: From now until the first attempt is due.
+    delay: float = 0.0
+    #: From now until the deadline; None when `deadline` says it.
+    timeout: float | None = None
+    #: The deadline in epoch seconds.
+    deadline: float | None = None
+
+
 class Admission(NamedTuple):
     """What came of an admission."""
 
@@ -31,7 +53,7 @@ class Dispatch(NamedTuple):
 
     #: Seconds until the next poll is due; None when none waits.
     next_due_in: float | None
-    #: Polls whose outcome is not delivered yet.
+    #: Polls whose held task is to be published now.
     releasing: int
     #: Queues of due polls that the call did not name.
     unknown_queues: list[str]

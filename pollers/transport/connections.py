@@ -1,16 +1,16 @@
-"""Connections and their pools: urllib3's, with every socket shown to the watchdog."""
+"""Connections: made by urllib3, kept by origin for the next request, their sockets shown to the watchdog."""
 
 from __future__ import annotations
 
-import contextlib
+import os
 import socket
+import ssl
 import threading
-from typing import Any
+from collections import OrderedDict, deque
+from typing import Any, NamedTuple
 
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util.ssl_ import create_urllib3_context
 
 from pollers.transport.watchdog import Guard
 
@@ -70,34 +70,85 @@ class WatchedHTTPSConnection(HTTPSConnection):
         super().request(*args, **kwargs)
 
 
-class WatchedHTTPPool(HTTPConnectionPool):
-    """Connections to one http origin."""
+class Origin(NamedTuple):
+    """Whom a connection leads to (RFC 6454)."""
 
-    ConnectionCls = WatchedHTTPConnection
-
-
-class WatchedHTTPSPool(HTTPSConnectionPool):
-    """Connections to one https origin."""
-
-    ConnectionCls = WatchedHTTPSConnection
+    scheme: str
+    host: str
+    port: int
 
 
-_POOLS = {"http": WatchedHTTPPool, "https": WatchedHTTPSPool}
+class Connections:
+    """Open connections that no request uses, by origin; shared by all threads."""
 
+    def __init__(self, origins: int, each: int, ca_bundle: str) -> None:
+        """Keep connections to so many ``origins``, and so many ``each``; trust a file or directory of CAs."""
+        self._origins = origins
+        self._each = each
+        self._idle: OrderedDict[Origin, deque[HTTPConnection]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._ca_bundle = ca_bundle
+        self._tls: ssl.SSLContext | None = None
 
-class WatchedAdapter(HTTPAdapter):
-    """An adapter of `requests` that keeps watched connections, shared by all threads."""
+    def take(self, origin: Origin) -> HTTPConnection | None:
+        """Return a kept connection that is still open, the one used last first; None when there is none."""
+        while (connection := self._last_used(origin)) is not None:
+            if connection.is_connected:
+                return connection
+            connection.close()
+        return None
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self._watch(self.poolmanager)
+    def open(self, origin: Origin, timeout: float) -> HTTPConnection:
+        """Connect to an origin within ``timeout`` seconds."""
+        connection: HTTPConnection
+        if origin.scheme == "https":
+            connection = WatchedHTTPSConnection(
+                origin.host, origin.port, timeout=timeout, ssl_context=self._tls_context()
+            )
+        else:
+            connection = WatchedHTTPConnection(origin.host, origin.port, timeout=timeout)
+        connection.connect()
+        return connection
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
-        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        self._watch(manager)
-        return manager
+    def keep(self, origin: Origin, connection: HTTPConnection) -> None:
+        """Keep a connection for the next request; the origin that was used longest ago makes room."""
+        surplus: deque[HTTPConnection] = deque()
+        with self._lock:
+            idle = self._idle.get(origin)
+            if idle is None:
+                idle = self._idle[origin] = deque()
+                if len(self._idle) > self._origins:
+                    _, surplus = self._idle.popitem(last=False)
+            if len(idle) < self._each:
+                idle.append(connection)
+            else:
+                surplus.append(connection)
+        for one in surplus:
+            one.close()
 
-    @staticmethod
-    def _watch(manager: PoolManager) -> None:
-        with contextlib.suppress(AttributeError):
-            manager.pool_classes_by_scheme = _POOLS
+    def close(self) -> None:
+        """Close all that are kept."""
+        with self._lock:
+            kept, self._idle = self._idle, OrderedDict()
+        for idle in kept.values():
+            for connection in idle:
+                connection.close()
+
+    def _last_used(self, origin: Origin) -> HTTPConnection | None:
+        with self._lock:
+            idle = self._idle.get(origin)
+            if not idle:
+                return None
+            self._idle.move_to_end(origin)
+            return idle.pop()
+
+    def _tls_context(self) -> ssl.SSLContext:
+        # Made when it is first needed: reading the bundle takes tens of milliseconds.
+        if self._tls is None:
+            context = create_urllib3_context()
+            if os.path.isdir(self._ca_bundle):  # noqa: PTH112  # as requests asks
+                context.load_verify_locations(capath=self._ca_bundle)
+            else:
+                context.load_verify_locations(cafile=self._ca_bundle)
+            self._tls = context
+        return self._tls

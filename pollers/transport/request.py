@@ -5,11 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import requests
 
 from pollers.spec import PollSpec
+from pollers.transport.connections import Origin
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Wire(NamedTuple):
+    """A request as it goes over a connection (RFC 9112, section 3)."""
+
+    origin: Origin
+    #: The request line and the headers, without the empty line that ends them.
+    head: bytes
+    body: bytes
+    #: Whether the headers say which software asks.
+    names_user_agent: bool
+
+    @classmethod
+    def of(cls, prepared: requests.PreparedRequest) -> Self:
+        """Return what a connection is to be sent for a request that `requests` has prepared."""
+        parts = urlsplit(prepared.url or "")
+        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        lines = [f"{prepared.method} {prepared.path_url} HTTP/1.1"]
+        if "Host" not in prepared.headers:
+            lines.append(f"Host: {parts.netloc.rpartition('@')[2]}")
+        lines += [f"{_text(name)}: {_text(value)}" for name, value in prepared.headers.items()]
+        body = prepared.body or b""
+        return cls(
+            Origin(parts.scheme, host, port),
+            "\r\n".join(lines).encode("latin-1") + b"\r\n",
+            body.encode() if isinstance(body, str) else bytes(body),
+            "User-Agent" in prepared.headers,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +78,14 @@ class Request:
             self.method, self.url, self.headers, None, data, self.params, json=self.json
         ).prepare()
         for name, value in requests.utils.default_headers().items():
-            prepared.headers.setdefault(name, value)
+            if name != "User-Agent":  # the transport has its own
+                prepared.headers.setdefault(name, value)
         return prepared
+
+    @cached_property
+    def wire(self) -> Wire:
+        """The request as it goes over a connection."""
+        return Wire.of(self.prepared)
 
     def adding(self, headers: Mapping[str, str]) -> Self:
         """Return the request with more headers, without preparing it anew."""
@@ -56,3 +94,7 @@ class Request:
         added = replace(self, headers={**self.headers, **headers})
         added.__dict__["prepared"] = prepared
         return added
+
+
+def _text(part: str | bytes) -> str:
+    return part if isinstance(part, str) else part.decode("latin-1")

@@ -5,18 +5,23 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import ssl
 import time
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import requests
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from pollers.answer import Answer, AnswerError
 from pollers.redaction import is_secret, redact_url
-from pollers.transport.connections import WatchedAdapter, current
-from pollers.transport.request import Request
+from pollers.transport.adapter import WatchedAdapter
+from pollers.transport.connections import Connections, current
+from pollers.transport.request import Request, Wire
+from pollers.transport.response import BodyTooLarge, Response
 from pollers.transport.watchdog import Guard, Watchdog
 
 #: Origins whose connections are kept, and idle connections kept for each.
@@ -24,7 +29,7 @@ POOLED_ORIGINS = 256
 POOLED_CONNECTIONS = 64
 #: Redirects followed for one answer.
 MAX_REDIRECTS = 10
-_CHUNK = 65_536
+NO_HEADERS: CaseInsensitiveDict[str] = CaseInsensitiveDict()
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, section 9.2.2
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -39,7 +44,10 @@ class Transport:
     def __init__(self, *, max_body: int = 1_048_576, user_agent: str = "") -> None:
         self._max_body = max_body
         self._user_agent = user_agent or _own_name()
-        self._adapter = WatchedAdapter(POOLED_ORIGINS, POOLED_CONNECTIONS, max_retries=0)
+        self._user_agent_line = f"User-Agent: {self._user_agent}\r\n".encode("latin-1")
+        names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        self._ca_bundle = next(filter(None, map(os.environ.get, names)), DEFAULT_CA_BUNDLE_PATH)
+        self._connections = Connections(POOLED_ORIGINS, POOLED_CONNECTIONS, self._ca_bundle)
         self._watchdog = Watchdog()
         # The rules of redirects and proxies; nothing is sent through it.
         self._rules = requests.Session()
@@ -48,8 +56,7 @@ class Transport:
         self._proxied = bool(get_environ_proxies("http://pollers.invalid/")) or any(
             name.lower().endswith("_proxy") and value for name, value in os.environ.items()
         )
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self._verify: bool | str = bundle or True
+        self._adapter = WatchedAdapter(POOLED_ORIGINS, POOLED_CONNECTIONS, max_retries=0)
 
     def fetch(self, request: Request, *, timeout: float) -> Answer:
         """Send a request and return the answer, following redirects, within ``timeout`` seconds."""
@@ -58,14 +65,15 @@ class Transport:
         current.guard = guard
         url, body, error, text = request.url, b"", None, ""
         status: int | None = None
-        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+        headers: CaseInsensitiveDict[str] = NO_HEADERS
         try:
-            response = self._follow(request.prepared, guard)
-            url, status = response.url or url, response.status_code
-            headers = CaseInsensitiveDict(response.headers)
-            body = self._read(response, guard)
+            response = self._follow(request, guard)
+            url, status, headers = response.url, response.status, response.headers
+            body = response.read(self._max_body)
             if guard.expired:
                 raise _Failed(AnswerError.TIMEOUT, "")
+        except BodyTooLarge:
+            error, text = AnswerError.BODY_TOO_LARGE, f"the body is larger than {self._max_body} bytes"
         except Exception as trouble:
             error, text = _explain(trouble, guard)
         finally:
@@ -86,77 +94,100 @@ class Transport:
 
     def close(self) -> None:
         """Close all connections."""
+        self._connections.close()
         self._adapter.close()
 
-    def _follow(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
-        if prepared.headers.get("User-Agent", "").startswith("python-requests/"):
-            prepared.headers["User-Agent"] = self._user_agent
-        response = self._send(prepared, guard)
+    def _follow(self, request: Request, guard: Guard) -> Response:
+        prepared, wire = request.prepared, request.wire
+        response = self._send(prepared, wire, guard)
         for _ in range(MAX_REDIRECTS):
-            if response.status_code not in _REDIRECTS or "location" not in response.headers:
+            if response.status not in _REDIRECTS or "location" not in response.headers:
                 return response
+            response.discard()
             prepared = self._redirected(prepared, response)
-            response.close()
-            response = self._send(prepared, guard)
-        response.close()
+            response = self._send(prepared, Wire.of(prepared), guard)
+        response.discard()
         raise _Failed(AnswerError.REDIRECT, f"more than {MAX_REDIRECTS} redirects")
 
-    def _send(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
+    def _send(self, prepared: requests.PreparedRequest, wire: Wire, guard: Guard) -> Response:
         """Send once; and again on a new connection when a kept one had been closed meanwhile."""
+        proxies = get_environ_proxies(prepared.url or "") if self._proxied else None
+        if proxies and select_proxy(prepared.url or "", proxies):
+            send = partial(self._send_adapted, prepared, proxies, guard)
+        else:
+            send = partial(self._send_plain, prepared, wire, guard)
         try:
-            return self._send_once(prepared, guard)
-        except requests.ConnectionError as error:
+            return send()
+        except Exception as error:
             stale = guard.reused and not guard.expired and _cut_off(error)
             if not stale or prepared.method not in _IDEMPOTENT:
                 raise
-            return self._send_once(prepared, guard)
+            return send()
 
-    def _send_once(self, prepared: requests.PreparedRequest, guard: Guard) -> requests.Response:
-        remaining = guard.remaining
-        if remaining <= 0:
-            raise _Failed(AnswerError.TIMEOUT, "")
+    def _send_plain(self, prepared: requests.PreparedRequest, wire: Wire, guard: Guard) -> Response:
+        """Send on a connection of our own, in a third of the time that an adapter takes."""
+        timeout, connections = self._time_left(guard), self._connections
+        connection = connections.take(wire.origin)
+        guard.reused = connection is not None
+        if connection is None:
+            connection = connections.open(wire.origin, timeout)
+        sock = connection.sock
+        guard.watch(sock)
+        try:
+            sock.settimeout(timeout)
+            user_agent = b"" if wire.names_user_agent else self._user_agent_line
+            with suppress(BrokenPipeError):  # the response may tell why it was cut off
+                sock.sendall(b"".join((wire.head, user_agent, b"\r\n", wire.body)))
+            raw = connection.response_class(sock, method=prepared.method)
+            raw.begin()
+        except BaseException:
+            connection.close()
+            raise
+
+        def release(reusable: bool) -> None:
+            if reusable:
+                connections.keep(wire.origin, connection)
+            else:
+                connection.close()
+
+        return Response.plain(prepared.url or "", raw, release)
+
+    def _send_adapted(
+        self, prepared: requests.PreparedRequest, proxies: dict[str, str], guard: Guard
+    ) -> Response:
+        """Send through an adapter of `requests`."""
+        timeout = self._time_left(guard)
         guard.reused = False
-        return self._adapter.send(
-            prepared,
-            stream=True,
-            timeout=(remaining, remaining),
-            verify=self._verify,
-            proxies=get_environ_proxies(prepared.url or "") if self._proxied else None,
+        prepared.headers.setdefault("User-Agent", self._user_agent)
+        response = self._adapter.send(
+            prepared, stream=True, timeout=(timeout, timeout), verify=self._ca_bundle, proxies=proxies
         )
+        return Response.adapted(response)
 
-    def _redirected(
-        self, prepared: requests.PreparedRequest, response: requests.Response
-    ) -> requests.PreparedRequest:
+    @staticmethod
+    def _time_left(guard: Guard) -> float:
+        if guard.remaining <= 0:
+            raise _Failed(AnswerError.TIMEOUT, "")
+        return guard.remaining
+
+    def _redirected(self, prepared: requests.PreparedRequest, response: Response) -> requests.PreparedRequest:
         """Return the request that a redirect asks for (RFC 9110, section 15.4)."""
         following = prepared.copy()
-        target = self._rules.get_redirect_target(response) or ""
+        described = response.described()
+        target = self._rules.get_redirect_target(described) or ""
         url = requests.compat.urljoin(response.url, requests.utils.requote_uri(target))
         if requests.compat.urlparse(url).scheme not in {"http", "https"}:
             raise _Failed(AnswerError.REDIRECT, f"a redirect to {redact_url(url)}, which is not http")
         following.prepare_url(url, None)
-        self._rules.rebuild_method(following, response)
+        self._rules.rebuild_method(following, described)
         if following.method != prepared.method:
             following.body = None
             for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):
                 following.headers.pop(name, None)
-        if self._rules.should_strip_auth(response.request.url, following.url):
+        if self._rules.should_strip_auth(prepared.url, following.url):
             for name in [name for name in following.headers if is_secret(name)]:
                 del following.headers[name]
         return following
-
-    def _read(self, response: requests.Response, guard: Guard) -> bytes:
-        """Read the body, decompressed, up to the limit."""
-        raw, chunks, size = response.raw, [], 0
-        while chunk := raw.read(_CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > self._max_body:
-                raw.close()
-                raise _Failed(AnswerError.BODY_TOO_LARGE, f"the body is larger than {self._max_body} bytes")
-            if guard.expired:
-                raise _Failed(AnswerError.TIMEOUT, "")
-            chunks.append(chunk)
-        raw.release_conn()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _own_name() -> str:
@@ -187,14 +218,22 @@ _KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], AnswerError, s
         AnswerError.DNS,
         "the host name is unknown: {}",
     ),
-    ((urllib3.exceptions.SSLError, requests.exceptions.SSLError), AnswerError.TLS, "TLS failed: {}"),
+    (
+        (ssl.SSLError, urllib3.exceptions.SSLError, requests.exceptions.SSLError),
+        AnswerError.TLS,
+        "TLS failed: {}",
+    ),
     (http.client.RemoteDisconnected, AnswerError.CONNECTION, "the connection was closed without an answer"),
     (ConnectionError, AnswerError.CONNECTION, "no connection: {}"),
     # Before the timeouts: urllib3 derives it from them.
     (urllib3.exceptions.NewConnectionError, AnswerError.CONNECTION, "no connection: {}"),
     ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), AnswerError.TIMEOUT, ""),
     (urllib3.exceptions.DecodeError, AnswerError.MALFORMED, "the body cannot be decompressed: {}"),
-    (urllib3.exceptions.IncompleteRead, AnswerError.CONNECTION, "the connection broke in the body: {}"),
+    (
+        (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead),
+        AnswerError.CONNECTION,
+        "the connection broke in the body: {}",
+    ),
     (http.client.HTTPException, AnswerError.MALFORMED, "the answer is not HTTP: {}"),
     (
         (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader),

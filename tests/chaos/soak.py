@@ -19,6 +19,7 @@ import psutil
 from pollers import overview
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
+from pollers.store import Submission
 from tests.chaos.world import World
 from tests.endpoints import Reply
 from tests.waiting import wait_until
@@ -75,7 +76,8 @@ def admit_waiting(world: World) -> None:
     store = runtime_of(world.client).store
     spec = PollSpec.parse(world.endpoint.url("/waiting"), until="status == 'completed'").to_json()
     for number in range(WAITING):
-        store.admit(f"waiting-{number:06d}", spec=spec, span=10.0, timeout=36_000.0, delay=18_000.0)
+        poll_id = f"waiting-{number:06d}"
+        store.admit(Submission(poll_id, spec=spec, span=10.0, timeout=36_000.0, delay=18_000.0))
 
 
 def submit_active(world: World) -> dict[str, object]:

@@ -64,7 +64,8 @@ class ByWorkers(Follower):
             record = record._replace(attempt=record.attempt + 1)
             attempt._parsed.cache_clear()
             attempt._leading_request.cache_clear()
-            settled = attempt.make(Attempt("p-1", record, time.time), self.transport, 0.5)
+            one = Attempt("p-1", record, time.time)
+            settled = attempt.settlement_of(one, attempt.ask(one, self.transport), 0.5)
             assert settled is not None
             record = record._replace(
                 state=settled.state,

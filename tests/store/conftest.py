@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement, Store
+from pollers.store import Pack, Record, Settlement, Store, Submission
 from tests.waiting import wait_until
 
 SPEC = '{"url":"http://127.0.0.1/"}'
@@ -26,7 +26,7 @@ class World:
     def admit(self, poll_id: str = "p", *, timeout: float = 60.0, **options: object) -> str:
         """Admit a poll that is due now."""
         options = {"spec": SPEC, "span": 10.0, "timeout": timeout, **options}
-        self.store.admit(poll_id, **options)  # type: ignore[arg-type]
+        self.store.admit(Submission(poll_id, **options))  # type: ignore[arg-type]
         return poll_id
 
     def dispatch(self, queues: tuple[str, ...] = ("",), consumed: bool = True) -> list[Pack]:
@@ -63,6 +63,12 @@ class World:
         assert found is not None
         assert found.due_ms is not None
         return (found.due_ms - found.now_ms) / 1000
+
+    def due_of(self, poll_id: str) -> float:
+        """Return in how many seconds somebody looks at a poll again, whatever its record."""
+        score = self.store.client.zscore(self.store.keys.schedule, poll_id)
+        assert score is not None
+        return (score - self.now_ms()) / 1000
 
     def scheduled(self, poll_id: str = "p") -> bool:
         """Return whether the poll is in the schedule."""

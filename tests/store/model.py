@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement, Store, scripts
+from pollers.store import Pack, Record, Settlement, Store, Submission, scripts
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES
 from pollers.store.store import GRACE_MS, MARGIN_MS
 
@@ -90,7 +90,8 @@ class StoreMachine(RuleBasedStateMachine):
     def admit(self, timeout: float, delay: float, span: float, queue: str) -> None:
         """An application submits a poll."""
         poll_id = f"p{len(self.states)}"
-        admission = self.store.admit(poll_id, spec=SPEC, queue=queue, span=span, delay=delay, timeout=timeout)
+        submission = Submission(poll_id, SPEC, span, queue=queue, delay=delay, timeout=timeout)
+        admission = self.store.admit(submission)
         assert admission == (True, True)
         self.states[poll_id], self.numbers[poll_id] = "waiting", 0
         self.deadlines[poll_id] = self.now + round(timeout * 1000)
@@ -100,7 +101,7 @@ class StoreMachine(RuleBasedStateMachine):
     def admit_again(self, pick: int) -> None:
         """A message that submits a poll is delivered twice."""
         poll_id = latest(list(self.states), pick)
-        assert not self.store.admit(poll_id, spec=SPEC, span=1.0, timeout=60.0).new
+        assert not self.store.admit(Submission(poll_id, spec=SPEC, span=1.0, timeout=60.0)).new
 
     @rule(seconds=st.sampled_from([0.4, 1.0, 6.0, 16.0]))
     def wait(self, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """Admission: a poll is accepted whole, once, or not at all."""
 
+from pollers.store import Submission
 from tests.store.conftest import World
 
 
@@ -21,8 +22,8 @@ def test_the_first_attempt_can_be_delayed(world: World) -> None:
 
 def test_a_second_admission_of_the_same_id_changes_nothing(world: World) -> None:
     """Submitting again after an unclear answer of Redis is safe."""
-    first = world.store.admit("p", spec="{}", span=1.0, timeout=60.0)
-    second = world.store.admit("p", spec="{other}", span=1.0, timeout=90.0)
+    first = world.store.admit(Submission("p", spec="{}", span=1.0, timeout=60.0))
+    second = world.store.admit(Submission("p", spec="{other}", span=1.0, timeout=90.0))
     assert (first.new, second.new) == (True, False)
     assert world.record("p").spec == "{}"
 
@@ -33,13 +34,13 @@ def test_an_id_that_has_ended_is_not_admitted_again(world: World) -> None:
     world.store.cancel("p")
     world.store.claim("p")
     world.store.deliver("p", 60)
-    assert not world.store.admit("p", spec="{}", span=1.0, timeout=60.0).new
+    assert not world.store.admit(Submission("p", spec="{}", span=1.0, timeout=60.0)).new
     assert world.record("p").state == "cancelled"
 
 
 def test_a_deadline_that_has_passed_stores_nothing(world: World) -> None:
     """Redis' clock decides, and nothing is half-stored."""
-    admission = world.store.admit("p", spec="{}", span=1.0, deadline=1_000_000.0)
+    admission = world.store.admit(Submission("p", spec="{}", span=1.0, deadline=1_000_000.0))
     assert not admission.in_time
     assert world.store.find("p") is None
     assert not world.scheduled("p")

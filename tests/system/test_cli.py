@@ -306,6 +306,21 @@ def test_a_submitted_poll_can_be_listed_shown_nudged_and_cancelled(
     assert pollers("show", poll_id, "--json").json()["state"] == "cancelled"
 
 
+def test_many_polls_are_submitted_from_a_file(pollers: Commands, endpoint: Endpoint, tmp_path: Path) -> None:
+    """A URL on each line, or parameters as JSON; a wrong line is named, and nothing is submitted."""
+    url, file = endpoint.url("/job"), tmp_path / "urls.txt"
+    file.write_text(f"{url}\n\n" + json.dumps({"url": url, "every": 60}) + "\n")
+    submitted = pollers("submit", f"@{file}", "--until", "done", "--every", "30s")
+    assert submitted.code == 2
+    assert "polls[1].every: is given twice" in submitted.out + submitted.err
+    submitted = pollers("submit", f"@{file}", "--until", "done")
+    assert submitted.code == 0
+    ids = submitted.out.split()
+    shown = [pollers("show", poll_id, "--json").json()["parameters"] for poll_id in ids]
+    assert [parameters.get("every") for parameters in shown] == [None, 60]
+    assert pollers("submit", "@/nowhere", "--until", "done").code == 2
+
+
 def test_the_json_of_each_command_is_for_programs(pollers: Commands, endpoint: Endpoint) -> None:
     """Numbers as numbers, moments with their offset, None as null."""
     url = endpoint.script("/job", Reply(202))

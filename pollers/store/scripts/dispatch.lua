@@ -29,7 +29,7 @@
 --   ARGV[13 + 2i] -> 1 when the calling worker consumes queue i, else 0
 --
 -- Output: {now, next, releasing, unknown, packs, unreadable}: the moment of the call in ms; when the next poll is
---   due in ms, -1 for none; polls in releases; names of queues met that were not among the arguments;
+--   due in ms, -1 for none; outcomes to be published now; names of queues met that were not among the arguments;
 --   for each pack its id, queue and the flat list {id, attempt, due in ms, ...} of its polls; ids of
 --   due polls whose records cannot be read.
 --
@@ -176,4 +176,4 @@ for counter, count in pairs(counts) do
   if count > 0 then redis.call('HINCRBY', stats, counter, count) end
 end
 local first = redis.call('ZRANGE', schedule, 0, 0, 'WITHSCORES')
-return { now, first[2] and tonumber(first[2]) or -1, redis.call('ZCARD', releases), unknown, packs, unreadable }
+return { now, first[2] and tonumber(first[2]) or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, packs, unreadable }

@@ -4,6 +4,12 @@ local VERSION, STATE, ATTEMPT, CREATED, DEADLINE, SPAN, LAPSE, QUEUE, SPEC, HELD
 local PROGRESS, ANSWER, OUTCOME, ENDED, CLAIMED, CRASHES = 11, 12, 13, 14, 15, 16
 
 local KNOWN_VERSION = 1
+-- Types of the fields in the order above: a record that somebody has edited must not stop a script.
+local TYPES = {
+  'number', 'string', 'number', 'number', 'number', 'number', 'string', 'string', 'string', 'string',
+  'string', 'string', 'string', 'number', 'number', 'number',
+}
+local LIVE_STATES = { waiting = true, running = true }
 local ENDED_STATES = { succeeded = true, failed = true, timed_out = true, cancelled = true }
 
 local function clock_ms()
@@ -11,15 +17,17 @@ local function clock_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The record of a poll; nil when there is none, or when it is unreadable or of a newer version.
+-- The record of a poll; nil when there is none, or when it is damaged or of a newer version.
 local function read_record(polls, id)
   local packed = redis.call('HGET', polls, id)
   if not packed then return nil end
   local ok, record = pcall(cmsgpack.unpack, packed)
-  if not ok or type(record) ~= 'table' or type(record[VERSION]) ~= 'number' or record[VERSION] > KNOWN_VERSION
-    or type(record[CRASHES]) ~= 'number' then
-    return nil
+  if not ok or type(record) ~= 'table' then return nil end
+  for field, kind in ipairs(TYPES) do
+    if type(record[field]) ~= kind then return nil end
   end
+  if record[VERSION] > KNOWN_VERSION then return nil end
+  if not (LIVE_STATES[record[STATE]] or ENDED_STATES[record[STATE]]) then return nil end
   return record
 end
 

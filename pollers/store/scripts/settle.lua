@@ -34,6 +34,11 @@ for i = 2, #ARGV do
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
     results[i - 1] = 0
     count('settle_refused')
+    if record and record[CRASHES] > 0 and attempt <= record[ATTEMPT] then
+      -- Late, but its worker lives: the poll is slow, and does not crash what attempts it.
+      record[CRASHES] = record[CRASHES] - 1
+      write_record(polls, id, record)
+    end
   else
     record[STATE], record[PROGRESS], record[ANSWER], record[OUTCOME] = state, progress, answer, outcome
     if record[CRASHES] > 0 then

@@ -1,0 +1,39 @@
+"""Delivery: Celery stores a poll's own outcome, and no trouble that it meets on the way.
+
+When Redis goes away while a held task runs, Celery would record that as the task's failure: for good,
+with the errbacks, although the poll has succeeded. The held task is published again instead.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pollers.errors import InvalidPoll, PollEnded
+from pollers.held import HELD_HEADER
+
+logger = logging.getLogger(__name__)
+
+
+def is_outcome(error: object) -> bool:
+    """Return whether an exception is what a poll has come to."""
+    return isinstance(error, PollEnded | InvalidPoll)
+
+
+class OutcomeBackend:
+    """A result backend of Celery, in front of which a held task's foreign failures are turned away."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def mark_as_failure(
+        self, task_id: str, exc: BaseException, traceback: Any = None, request: Any = None, **options: Any
+    ) -> None:
+        """Store a failure, unless it is the delivery that has failed."""
+        if request and request.get(HELD_HEADER) and not is_outcome(exc):
+            logger.warning("The outcome of poll %s will be delivered again: %r", task_id, exc)
+            return
+        self._backend.mark_as_failure(task_id, exc, traceback, request, **options)
