@@ -93,7 +93,7 @@ def settlement_of(attempt: Attempt, answer: Answer | None, min_interval: float) 
 
 
 def _is_known(spec: PollSpec) -> bool:
-    return spec.convention is None or spec.convention in registry.names()
+    return spec.protocol is None or spec.convention in registry.names()
 
 
 @lru_cache(maxsize=PARSED)

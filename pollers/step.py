@@ -6,10 +6,10 @@ The same step is taken by the attempts of workers and by polls that run here.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pollers import registry
 from pollers.answer import Answer, AnswerError
@@ -85,36 +85,23 @@ def take_step(
     if answer.error is AnswerError.TIMEOUT and _timeouts_slow_down(spec):
         slower += due.delay + slower
         due = due_in(slower)
-    kept = _kept(spec, progress, answer, decision, carried)._replace(
-        delay=round(due.delay, 3) if cadence.jitter == "decorrelated" else None,
-        slower=slower,
-        seen=news.seen,
-        changes=news.changes,
-        untold=news.untold,
-    )
-    return Step(decision, due, kept)
-
-
-def _kept(
-    spec: PollSpec,
-    progress: Progress,
-    answer: Answer,
-    decision: Decision,
-    carried: Mapping[str, Any] | None,
-) -> Progress:
-    """Return what is kept of an answer that leaves the poll pending."""
-    url = decision.next_url or progress.url
+    url, transient = decision.next_url or progress.url, decision.transient
     # A validator is that of one resource: not of another URL, nor of another question.
     same_request = url == progress.url and carried == progress.carried
-    transient = decision.transient
-    return Progress(
+    kept = Progress(
         errors=progress.errors + 1 if transient else 0,
+        delay=round(due.delay, 3) if cadence.jitter == "decorrelated" else None,
         value=progress.value if decision.value is None else decision.value,
         url=url,
         notes=progress.notes if decision.notes is None else decision.notes,
         validator=keep_validator(spec, progress, answer, transient=transient) if same_request else "",
         carried=carried,
+        seen=news.seen,
+        changes=news.changes,
+        untold=news.untold,
+        slower=slower,
     )
+    return Step(decision, due, kept)
 
 
 def _last(news: News) -> Progress:

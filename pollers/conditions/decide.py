@@ -73,6 +73,8 @@ def decide(
     value = None
     if spec.on_deadline == "succeed":
         value = decision.value if decision.value is not None else _last_value(spec, answer)
+    if wait is None and value is decision.value:
+        return decision
     return replace(decision, retry_after=wait, value=value)
 
 
