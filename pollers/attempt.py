@@ -14,8 +14,8 @@ from pollers import outcome, registry
 from pollers.answer import Answer
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
-from pollers.following import asked, is_constant
-from pollers.progress import NONE, Progress
+from pollers.following import is_constant
+from pollers.progress import Progress
 from pollers.spec import PollSpec
 from pollers.step import take_step
 from pollers.store import Record, Settlement
@@ -100,20 +100,20 @@ def _is_known(spec: PollSpec) -> bool:
 def _parsed(spec_text: str) -> tuple[PollSpec, Request | None]:
     """Return a spec, and the request of all its attempts, if that is one."""
     spec = PollSpec.from_json(spec_text)
-    return spec, Request.of(asked(spec, NONE, "")) if is_constant(spec) else None
+    return spec, Request.asking(spec) if is_constant(spec) else None
 
 
 def _request(attempt: Attempt, spec: PollSpec, progress: Progress) -> Request:
     """Return the request of an attempt of a poll whose attempts do not all ask the same."""
     if spec.carry is None and (progress.url or not spec.start):
         return _leading_request(attempt.record.spec, progress.url)
-    return Request.of(asked(spec, progress, attempt.poll_id))
+    return Request.asking(spec, progress, attempt.poll_id)
 
 
 @lru_cache(maxsize=PARSED)
 def _leading_request(spec_text: str, url: str) -> Request:
     """Return the request of the attempts that a convention has led to a URL, or to none yet."""
-    return Request.of(asked(_parsed(spec_text)[0], Progress(url=url), ""))
+    return Request.asking(_parsed(spec_text)[0], Progress(url=url))
 
 
 def _settlement(

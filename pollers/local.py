@@ -13,7 +13,7 @@ from pollers.answer import Answer
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
-from pollers.following import asked, is_constant
+from pollers.following import is_constant
 from pollers.progress import NONE
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
@@ -87,10 +87,10 @@ class _Run:
 
     def go(self) -> Any:
         progress = NONE
-        constant = Request.of(asked(self._spec, NONE, "")) if is_constant(self._spec) else None
+        constant = Request.asking(self._spec) if is_constant(self._spec) else None
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
-            request = constant or Request.of(asked(self._spec, progress, self._id))
+            request = constant or Request.asking(self._spec, progress, self._id)
             if progress.validator:
                 request = request.adding(conditional_headers(progress))
             answer = self._transport.fetch(request, timeout=min(self._spec.longest_request, left))

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from pollers.following import asked
+from pollers.progress import NONE, Progress
 from pollers.spec import PollSpec
 from pollers.transport.connections import Origin
 
@@ -69,6 +71,11 @@ class Request:
             json=spec.json,
             data=spec.data,
         )
+
+    @classmethod
+    def asking(cls, spec: PollSpec, progress: Progress = NONE, poll_id: str = "") -> Self:
+        """Return the request of an attempt: that of the spec, as the answers before have changed it."""
+        return cls.of(asked(spec, progress, poll_id))
 
     @cached_property
     def prepared(self) -> requests.PreparedRequest:
