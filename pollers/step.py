@@ -16,7 +16,7 @@ from pollers.answer import Answer, AnswerError
 from pollers.cadence import Due, next_due
 from pollers.carrying import TooMuch, carried_on
 from pollers.conditional import keep_validator
-from pollers.conditions import Decision, decide, failed, pending
+from pollers.conditions import Decision, NotApplicable, decide, failed, pending
 from pollers.following import keep_params, refusal
 from pollers.news import News, news_of
 from pollers.progress import NONE, Progress
@@ -134,10 +134,16 @@ def _reader(spec: PollSpec, progress: Progress, answer: Answer) -> Callable[[Ans
 
 def _read(spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
     """Return how the poll's convention reads a response, once it is clear where it leads."""
-    decision: Decision = registry.find(spec.convention or "").read(spec, progress, answer)
+    starting = spec.start and not progress.url
+    try:
+        decision: Decision = registry.find(spec.convention or "").read(spec, progress, answer)
+    except NotApplicable as error:
+        if not starting:
+            raise
+        # What has succeeded is not sent again for being told in words that nobody understands.
+        return failed(f"the answer to the start cannot be followed: {error}")
     if decision.next_url is None:
-        started = bool(progress.url) or not spec.start
-        if started or decision.transient or decision.state != "pending":
+        if not starting or decision.transient or decision.state != "pending":
             return decision
         return failed("the answer to the start names no operation to follow")
     why_not = refusal(spec, answer.url, decision.next_url)

@@ -55,6 +55,17 @@ def test_an_answer_that_leads_nowhere_fails(follow: Follower, endpoint: Endpoint
     assert len(endpoint.arrivals("/jobs")) == 1
 
 
+@pytest.mark.parametrize("protocol", ["aip-151", "device-flow"])
+def test_a_success_that_nobody_understands_starts_nothing_again(
+    follow: Follower, endpoint: Endpoint, protocol: str
+) -> None:
+    """A page in the place of an answer may mean that the operation has begun."""
+    url = endpoint.script("/jobs", Reply(200, b"<html>"))
+    with pytest.raises(PollFailed, match="cannot be followed: the body is not JSON"):
+        follow(url, method="POST", start=True, protocol=protocol)
+    assert len(endpoint.arrivals("/jobs")) == 1
+
+
 def test_a_refused_start_is_rejected(follow: Follower, endpoint: Endpoint) -> None:
     """Permanently."""
     with pytest.raises(PollRejected, match="422"):
