@@ -26,6 +26,7 @@ from pollers.store import Overview
 from pollers.store import overview as _overview
 from pollers.task import PollTask
 from pollers.transport import credential
+from pollers.waiter import Waiter
 
 #: The poll as a Celery task of the application that was set up last.
 poll = cast(PollTask, Proxy(lambda: current_app().tasks[POLL]))
@@ -60,6 +61,7 @@ __all__ = [
     "PollTimeout",
     "StoreUnavailable",
     "UnknownPoll",
+    "Waiter",
     "app",
     "credential",
     "overview",

@@ -8,13 +8,16 @@ import random
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pollers import outcome
+from pollers import outcome, registry
 from pollers.answer import Answer
-from pollers.cadence import next_due
-from pollers.conditions import Decision, decide
+from pollers.conditional import conditional_headers
+from pollers.conditions import Decision
+from pollers.following import is_constant
+from pollers.progress import Progress
 from pollers.spec import PollSpec
+from pollers.step import take_step
 from pollers.store import Record, Settlement
 from pollers.transport import Request, Transport
 
@@ -26,6 +29,8 @@ PARSED = 1024
 
 #: Seconds that a request needs at least: one that is begun later would arrive after the deadline.
 SHORTEST_REQUEST = 0.01
+
+_UNKNOWN = "is registered in this worker; it should import the module that registers it"
 
 _rng = random.Random()
 
@@ -54,13 +59,19 @@ def ask(attempt: Attempt, transport: Transport) -> Answer | None:
     """Ask the endpoint once; None when there is nothing to ask, or no time left for it."""
     try:
         spec, request = _parsed(attempt.record.spec)
+        progress = Progress.from_json(attempt.record.progress)
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return None
-    timeout = min(spec.request_timeout, attempt.remaining)
+    if not _is_known(spec):
+        return None
+    timeout = min(spec.longest_request, attempt.remaining)
     if timeout < SHORTEST_REQUEST:
         return None
-    return transport.fetch(request, timeout=timeout, kept=attempt.record.progress_values().get("http"))
+    request = request or _request(attempt, spec, progress)
+    if progress.validator:
+        request = request.adding(conditional_headers(progress))
+    return transport.fetch(request, timeout=timeout, kept=progress.http)
 
 
 def settlement_of(
@@ -69,64 +80,73 @@ def settlement_of(
     """Decide on an answer; None when the attempt was not made, as its deadline had come."""
     try:
         spec, _ = _parsed(attempt.record.spec)
+        progress = Progress.from_json(attempt.record.progress)
     except Exception:
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
+    if not _is_known(spec):
+        return _failed(attempt, "PollFailed", f"no convention {spec.convention!r} {_UNKNOWN}")
     if answer is None:
         return None
     try:
-        return _settlement(attempt, spec, answer, min_interval, max_retry_after)
+        return _settlement(attempt, spec, progress, answer, min_interval, max_retry_after)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
 
 
+def _is_known(spec: PollSpec) -> bool:
+    return spec.protocol is None or spec.convention in registry.names()
+
+
 @lru_cache(maxsize=PARSED)
-def _parsed(spec_text: str) -> tuple[PollSpec, Request]:
+def _parsed(spec_text: str) -> tuple[PollSpec, Request | None]:
+    """Return a spec, and the request of all its attempts, if that is one."""
     spec = PollSpec.from_json(spec_text)
-    return spec, Request.of(spec)
+    return spec, Request.asking(spec) if is_constant(spec) else None
+
+
+def _request(attempt: Attempt, spec: PollSpec, progress: Progress) -> Request:
+    """Return the request of an attempt of a poll whose attempts do not all ask the same."""
+    if spec.carry is None and (progress.url or not spec.start):
+        return _leading_request(attempt.record.spec, progress.url)
+    return Request.asking(spec, progress, attempt.poll_id)
+
+
+@lru_cache(maxsize=PARSED)
+def _leading_request(spec_text: str, url: str) -> Request:
+    """Return the request of the attempts that a convention has led to a URL, or to none yet."""
+    return Request.asking(_parsed(spec_text)[0], Progress(url=url))
 
 
 def _settlement(
-    attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float, max_retry_after: float
+    attempt: Attempt,
+    spec: PollSpec,
+    progress: Progress,
+    answer: Answer,
+    min_interval: float,
+    max_retry_after: float,
 ) -> Settlement:
     record, now = attempt.record, attempt.clock()
-    progress = record.progress_values()
-    decision = decide(spec, answer, attempt=record.attempt, errors=progress.get("errors", 0), now=now)
-    due_ms, kept = 0, ""
-    if decision.state == "pending":
-        due = next_due(
-            spec.cadence,
-            attempt=record.attempt,
-            now=now,
-            deadline=record.deadline_ms / 1000,
-            previous_delay=progress.get("delay"),
-            retry_after=decision.retry_after and min(decision.retry_after, max_retry_after),
-            min_interval=min_interval,
-            rng=_rng,
-        )
-        due_ms, kept = round(due.at * 1000), _progress(progress, decision, answer, due.delay)
+    decision, due, left = take_step(
+        spec,
+        progress,
+        answer,
+        attempt=record.attempt,
+        now=now,
+        deadline=record.deadline_ms / 1000,
+        min_interval=min_interval,
+        max_retry_after=max_retry_after,
+        rng=_rng,
+    )
     return Settlement(
         poll_id=attempt.poll_id,
         attempt=record.attempt,
-        state="waiting" if decision.state == "pending" else decision.state,
-        due_ms=due_ms,
-        progress=kept,
+        state="waiting" if due else decision.state,
+        due_ms=round(due.at * 1000) if due else 0,
+        progress=left.to_json(),
         answer=_summary(answer, now),
         outcome=_outcome(decision),
     )
-
-
-def _progress(before: dict[str, Any], decision: Decision, answer: Answer, delay: float) -> str:
-    after: dict[str, Any] = {"delay": round(delay, 3)}
-    if answer.kept:
-        after["http"] = answer.kept
-    if decision.transient:
-        after["errors"] = before.get("errors", 0) + 1
-    if decision.value is not None:
-        after["value"] = decision.value
-    elif "value" in before:
-        after["value"] = before["value"]
-    return json.dumps(after, separators=(",", ":"))
 
 
 def _outcome(decision: Decision) -> str:
@@ -149,7 +169,7 @@ def _failed(attempt: Attempt, error: str, reason: str) -> Settlement:
         attempt.record.attempt,
         "failed",
         0,
-        "",
+        attempt.record.progress,
         attempt.record.answer,
         outcome.error_text(error, reason),
     )

@@ -27,7 +27,7 @@ LAST_ATTEMPT_MARGIN = 1.0
 #: No growth is faster: even the longest wait is reached after a few attempts.
 LARGEST_FACTOR = 1000
 
-JITTERS = ("full", "equal", "decorrelated")
+JITTERS = ("full", "equal", "decorrelated", "smithy")
 
 
 class Due(NamedTuple):
@@ -107,6 +107,7 @@ class Exponential:
 
     ``jitter`` spreads polls that began together: ``"full"`` takes any wait up to the computed one,
     ``"equal"`` its upper half, ``"decorrelated"`` up to three times the wait before, never over ``max``.
+    ``"smithy"`` takes any wait from ``min`` up to it, and places a last attempt ``min`` before the deadline.
     """
 
     min: Duration = 1.0
@@ -212,19 +213,22 @@ def next_due(
     retry_after: float | None,
     min_interval: float,
     rng: random.Random,
+    slower: float = 0.0,
 ) -> Due:
     """Return when the attempt after number ``attempt`` is due. All times are seconds.
 
-    The cadence, with its jitter; never sooner than ``retry_after`` and ``min_interval``; and never at
-    or past the deadline: then one last attempt shortly before it, and after that one, none.
+    The cadence, with its jitter, and ``slower``, which a service has asked to be added; never sooner
+    than ``retry_after`` and ``min_interval``; and never at or past the deadline: then one last attempt
+    shortly before it, and after that one, none.
     """
     delay = _delay(cadence, attempt, previous_delay, min_interval, rng)
-    at = now + max(delay, retry_after or 0.0, min_interval)
-    if at < deadline:
+    at = now + max(delay + slower, retry_after or 0.0, min_interval)
+    smithy = cadence.jitter == "smithy"
+    if at < (deadline - cadence.shortest if smithy else deadline):
         return Due(at, delay, True)
     # A service that asked for more time than there is gets no attempt before it.
     earliest = now + max(min_interval, retry_after or 0.0)
-    last = deadline - LAST_ATTEMPT_MARGIN
+    last = deadline - (cadence.shortest if smithy else LAST_ATTEMPT_MARGIN)
     if last >= earliest:
         return Due(last, delay, True)
     return Due(deadline, delay, False)
@@ -245,6 +249,8 @@ def _delay(
     base = _strategy(cadence)(_state(attempt))
     if cadence.jitter == "full":
         return rng.uniform(min(min_interval, base), base)
+    if cadence.jitter == "smithy":
+        return rng.uniform(cadence.shortest, base)
     if cadence.jitter == "equal":
         return rng.uniform(base / 2, base)
     return base

@@ -15,7 +15,8 @@ from celery import bootsteps
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
-from pollers import control, held
+from pollers import control
+from pollers.changes import Changes
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack, risks
 from pollers.task import ATTEMPT
@@ -52,6 +53,7 @@ class Dispatcher(bootsteps.StartStopStep):
         self._consumer = consumer
         self._app = consumer.app
         self._runtime: Runtime = runtime_of(consumer.app)
+        self._changes = Changes(consumer.app, self._runtime.store)
         self._runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
         self._name = f"{consumer.hostname}.{os.getpid()}.{uuid()[:8]}"
         self._queues = {}
@@ -92,7 +94,7 @@ class Dispatcher(bootsteps.StartStopStep):
             self._send(pack)
         released = self._runtime.store.release() if found.releasing else []
         for poll_id, record in released:
-            held.publish(self._app, poll_id, record)
+            self._changes.end(poll_id, record)
         for poll_id in found.unreadable:
             logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import random
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pollers.answer import Answer
-from pollers.cadence import next_due
-from pollers.conditions import Decision, decide
+from pollers.conditional import conditional_headers
+from pollers.conditions import Decision
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
+from pollers.following import is_constant
+from pollers.progress import NONE
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
+from pollers.step import take_step
 from pollers.transport import Request, Transport
 
 
-class Progress(NamedTuple):
-    """What happened so far, after each attempt."""
+class Attempted(NamedTuple):
+    """An attempt that was made here, as whoever watches sees it."""
 
     attempt: int
     answer: Answer
@@ -39,7 +43,8 @@ def run_here(
     spec: PollSpec,
     transport: Transport,
     *,
-    on_attempt: Callable[[Progress], None] = lambda progress: None,
+    on_attempt: Callable[[Attempted], None] = lambda attempted: None,
+    on_change: Callable[[str, int, Any], None] = lambda poll_id, number, value: None,
     wait: Callable[[float], bool] = wait_here,
     min_interval: float = 0.5,
     max_retry_after: float = 3600.0,
@@ -48,6 +53,7 @@ def run_here(
 ) -> Any:
     """Poll until the answer meets its condition, and return the value.
 
+    ``on_change`` gets each change of the answer, where the poll tells changes: an id, its number, the value.
     ``wait`` gets the seconds to the next attempt and returns True to cancel the poll.
 
     Raises:
@@ -55,7 +61,8 @@ def run_here(
 
     """
     return _Run(
-        spec, transport, on_attempt, wait, min_interval, max_retry_after, clock, rng or random.Random()
+        *(spec, transport, on_attempt, on_change, wait, min_interval, max_retry_after),
+        *(clock, rng or random.Random()),
     ).go()
 
 
@@ -64,7 +71,8 @@ class _Run:
         self,
         spec: PollSpec,
         transport: Transport,
-        on_attempt: Callable[[Progress], None],
+        on_attempt: Callable[[Attempted], None],
+        on_change: Callable[[str, int, Any], None],
         wait: Callable[[float], bool],
         min_interval: float,
         max_retry_after: float,
@@ -72,44 +80,49 @@ class _Run:
         rng: random.Random,
     ) -> None:
         self._spec, self._transport = spec, transport
-        self._on_attempt, self._wait = on_attempt, wait
+        self._on_attempt, self._on_change, self._wait = on_attempt, on_change, wait
         self._min_interval, self._max_retry_after = min_interval, max_retry_after
         self._clock, self._rng = clock, rng
         self._started = clock()
         self._deadline = spec.deadline if spec.deadline is not None else self._started + (spec.timeout or 0.0)
+        self._id = str(uuid.uuid4())
         self._attempt = 0
         self._last: Answer | None = None
 
     def go(self) -> Any:
-        request, errors, delay, value = Request.of(self._spec), 0, None, None
+        progress = NONE
+        constant = Request.asking(self._spec) if is_constant(self._spec) else None
         while (left := self._deadline - self._clock()) > 0:
             self._attempt += 1
-            kept = self._last.kept if self._last else None
-            answer = self._transport.fetch(request, timeout=min(self._spec.request_timeout, left), kept=kept)
-            self._last, now = answer, self._clock()
-            decision = decide(self._spec, answer, attempt=self._attempt, errors=errors, now=now)
-            if decision.state != "pending":
-                self._on_attempt(Progress(self._attempt, answer, decision, None, self._deadline))
-                return self._end(decision)
-            errors = errors + 1 if decision.transient else 0
-            value = value if decision.value is None else decision.value
-            due = next_due(
-                self._spec.cadence,
+            request = constant or Request.asking(self._spec, progress, self._id)
+            if progress.validator:
+                request = request.adding(conditional_headers(progress))
+            timeout = min(self._spec.longest_request, left)
+            answer = self._transport.fetch(request, timeout=timeout, kept=progress.http)
+            self._last = answer
+            decision, due, progress = take_step(
+                self._spec,
+                progress,
+                answer,
                 attempt=self._attempt,
-                now=now,
+                now=self._clock(),
                 deadline=self._deadline,
-                previous_delay=delay,
-                retry_after=decision.retry_after and min(decision.retry_after, self._max_retry_after),
                 min_interval=self._min_interval,
+                max_retry_after=self._max_retry_after,
                 rng=self._rng,
             )
-            delay = due.delay
-            next_at = due.at if due.attempt else None
-            self._on_attempt(Progress(self._attempt, answer, decision, next_at, self._deadline))
+            next_at = due.at if due and due.attempt else None
+            self._on_attempt(Attempted(self._attempt, answer, decision, next_at, self._deadline))
+            if progress.untold:
+                for number, value in progress.untold:
+                    self._on_change(self._id, number, value)
+                progress = progress._replace(untold=())
+            if due is None:
+                return self._end(decision)
             if self._wait(max(0.0, due.at - self._clock())):
                 raise self._error(PollCancelled, "it was cancelled")
         if self._spec.on_deadline == "succeed":
-            return value
+            return progress.value
         raise self._error(PollTimeout, "the deadline passed")
 
     def _end(self, decision: Decision) -> Any:

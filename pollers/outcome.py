@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
+from pollers.progress import Progress
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
 from pollers.store import Record
@@ -40,7 +41,7 @@ def result_of(record: Record) -> Any:
         if record.outcome:
             raise error_of(record)
         # It succeeded by its deadline (`on_deadline`): the value is that of its last answer.
-        return record.progress_values().get("value")
+        return Progress.from_json(record.progress).value
     raise error_of(record)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -26,6 +27,14 @@ def plain(value: object) -> Any:
         raise ValueError(f"cannot be written as JSON: {error}") from error
     if _is_deeper(copy, DEEPEST):
         raise ValueError(f"is nested too deeply; it may have {DEEPEST} levels")
+    return copy
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """Return a copy of a mapping as JSON would give it back; ValueError for anything else."""
+    if not isinstance(value, Mapping):
+        raise ValueError("should be a mapping of names to values")
+    copy: dict[str, Any] = plain(value)
     return copy
 
 

@@ -53,7 +53,7 @@ def redact_params(params: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(params)
     if "url" in shown:
         shown["url"] = redact_url(str(shown["url"]))
-    for name in ("headers", "params", "json", "data"):
+    for name in ("headers", "params", "json", "data", "on_change"):
         if name in shown:
             value = shown[name]
             shown[name] = MASK if isinstance(value, str) and name == "data" else redact_value(value)

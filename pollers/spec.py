@@ -38,11 +38,26 @@ class PollSpec:
     until: Any = None
     #: Condition of failure, in the same forms.
     fail_when: Any = None
+    #: Acceptors of an AWS or Smithy waiter, which decide instead of `until` and `fail_when`.
+    acceptors: Any = None
     #: JMESPath of the value to return; None for the whole body.
     returns: str | None = None
     #: Answers that mean "not yet" before any condition is asked: statuses, or mappings of a `Match`.
     #: None means 202 and 304, where no condition holds.
     pending_on: Any = None
+    #: The convention that decides instead, by name, or as a mapping of its name to its options.
+    protocol: Any = None
+    #: Whether the request starts the operation, and the convention leads on from its answer.
+    start: bool = False
+    #: Query parameters that stay on the URLs that a convention follows, by name.
+    keep_params: Sequence[str] = ()
+    #: Whether to ask only for what has changed, where the service has validators (ETag, Last-Modified).
+    conditional: bool = True
+    #: Name -> JMESPath of what each answer gives for ``{name}`` in the URL, params, headers or body of
+    #: the next request.
+    carry: Mapping[str, str] | None = None
+    #: A Celery signature that is sent once for each change of the answer, as plain JSON.
+    on_change: Any = None
     #: The cadence as plain JSON; see `cadence`.
     every: Any = DEFAULT_EVERY
     #: Seconds from submission to the deadline; None when `deadline` says it.
@@ -55,6 +70,8 @@ class PollSpec:
     max_attempts: int | None = None
     #: Consecutive transient errors after which the poll fails; None for no limit.
     max_errors: int | None = None
+    #: Seconds that the service is asked to hold a request until there is news; None for not at all.
+    long_poll: float | None = None
     #: Seconds that one request may take, from connecting to the last byte.
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
     #: The name of credentials that the workers hold, never the secret itself; None for none.
@@ -139,6 +156,22 @@ class PollSpec:
     def cadence(self) -> Cadence:
         """The cadence that `every` describes."""
         return Fixed(self.every) if isinstance(self.every, float) else parse_cadence(self.every)
+
+    @property
+    def longest_request(self) -> float:
+        """Seconds that one request may take, with what the service may hold it."""
+        return self.request_timeout + (self.long_poll or 0.0)
+
+    @property
+    def convention(self) -> str | None:
+        """The name of the convention that `protocol` names."""
+        name: str | None = next(iter(self.protocol)) if isinstance(self.protocol, dict) else self.protocol
+        return name
+
+    @property
+    def protocol_options(self) -> Mapping[str, Any]:
+        """What `protocol` says about its convention beside the name."""
+        return next(iter(self.protocol.values())) if isinstance(self.protocol, dict) else {}
 
     def shown(self) -> dict[str, Any]:
         """Return the given parameters as people may see them, without secrets."""

@@ -18,6 +18,7 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
+from pollers.changes import Changes, send
 from pollers.delivery import OutcomeBackend, is_outcome
 from pollers.engine import Engine, Settled
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
@@ -56,10 +57,11 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            runtime = self._runtime
+            spec, runtime = self._parse(args, params, here=True), self._runtime
             return run_here(
-                self._parse(args, params, here=True),
+                spec,
                 runtime.transport,
+                on_change=partial(send, self._get_app(), spec.on_change),
                 min_interval=runtime.settings.min_interval,
                 max_retry_after=runtime.settings.max_retry_after,
             )
@@ -121,6 +123,19 @@ class PollTask(Task):
         if options.get("add_to_parent", True) and parent is not None:
             parent.add_trail(result)
         return result
+
+    def start(self, method: str, url: str, *, protocol: str = "accepted", **params: Any) -> Any:
+        """Start an operation from a worker, follow it, and return a `PollResult` of its final result.
+
+        The request is sent when the poll is admitted; ``protocol`` says how its answer is followed. It
+        has an ``Idempotency-Key``, as it is repeated after a transient error and after a crash.
+
+        Raises:
+            InvalidPoll: A parameter is wrong; nothing was stored.
+            StoreUnavailable: Redis cannot be reached, or takes no writes.
+
+        """
+        return self.delay(url, method=method, start=True, protocol=protocol, **params)
 
     def submit_many(
         self,
@@ -222,7 +237,7 @@ class PollTask(Task):
         return Submission(
             poll_id,
             spec=spec.to_json(),
-            span=spec.request_timeout,
+            span=spec.longest_request,
             held=held.pack(options, poll_id),
             queue=_name(options.get("queue")),
             lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
@@ -290,8 +305,10 @@ class AttemptTask(Task):
     def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
+        changes = Changes(app, runtime.store)
 
         def observe(settled: list[Settled]) -> None:
+            changes.observe(settled)
             if per_second and runtime.events_enabled():
                 attempt_events.send(settled)
 
@@ -299,7 +316,7 @@ class AttemptTask(Task):
             runtime.store,
             runtime.transport,
             runtime.settings,
-            publish=partial(held.publish, app),
+            publish=changes.end,
             observe=observe,
         )
         # Celery waits for tasks; a slow attempt has outlived the task of its pack.

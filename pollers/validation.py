@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from pollers import http_syntax
+from pollers import following_rules, http_syntax, registry
 from pollers.cadence import parse_cadence
 from pollers.durations import LONGEST, format_duration, parse_duration
 from pollers.expressions import jmespath_text
-from pollers.plain_json import encodable, plain
+from pollers.plain_json import encodable, mapping, plain
 
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
@@ -103,6 +105,27 @@ def _check_together(
         problems["data"] = "cannot be sent beside json; give one of them"
     if "until" in values and values["until"] == values.get("fail_when"):
         problems["fail_when"] = "is the same condition as until; a poll cannot succeed and fail by it"
+    for name in ("until", "fail_when", "protocol") if "acceptors" in values else ():
+        if name in values:
+            problems[name] = "cannot be given beside acceptors, which decide"
+    protocol = values.get("protocol")
+    convention = next(iter(protocol), None) if isinstance(protocol, dict) else protocol
+    if convention is not None and registry.entry(convention).decides:
+        for name in ("until", "fail_when"):
+            if name in values:
+                problems[name] = f"cannot be given beside protocol={convention!r}, which decides"
+    if values.get("start") and complete and "protocol" not in values:
+        problems["start"] = "needs protocol, which says where the started operation is followed"
+    if "keep_params" in values and complete and "protocol" not in values:
+        problems["keep_params"] = "is for URLs that a convention follows; give protocol as well"
+    if complete and "carry" in values:
+        request = json.dumps([values.get(name) for name in ("url", "params", "headers", "json", "data")])
+        unused = [name for name in values["carry"] if f"{{{name}}}" not in request]
+        if unused:
+            problems["carry"] = f"has {unused[0]!r}, but {{{unused[0]}}} is nowhere in the request"
+        host = urlsplit(values.get("url", "")).netloc
+        if any(f"{{{name}}}" in host for name in values["carry"]):
+            problems["url"] = "has a carried value in its host; an answer cannot say whom to ask"
     if "deadline" in values:
         if values.get("timeout") is not None:
             problems["timeout"] = "cannot be given beside deadline; give one of them"
@@ -126,20 +149,13 @@ def _unknown(name: str) -> str:
     return f"is not a parameter of a poll; it takes {', '.join(_RULES)}"
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError("should be a mapping of names to values")
-    copy: dict[str, Any] = plain(value)
-    return copy
-
-
 def _data(value: object) -> Any:
     if isinstance(value, bytes):
         try:
             return value.decode()
         except UnicodeDecodeError:
             raise ValueError("is binary; it should be text, or a mapping for a form") from None
-    return value if isinstance(value, str) else _mapping(value)
+    return value if isinstance(value, str) else mapping(value)
 
 
 def _statuses(value: object) -> list[int | str]:
@@ -268,19 +284,27 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "url": http_syntax.url,
     "method": http_syntax.method,
     "headers": http_syntax.headers,
-    "params": _mapping,
+    "params": mapping,
     "json": plain,
     "data": _data,
     "until": _condition,
     "fail_when": _condition,
+    "acceptors": following_rules.acceptors,
     "returns": jmespath_text,
     "pending_on": _pending_on,
+    "protocol": following_rules.protocol,
+    "start": following_rules.flag,
+    "keep_params": following_rules.names,
+    "conditional": following_rules.flag,
+    "carry": following_rules.carry,
+    "on_change": following_rules.on_change,
     "every": _every,
     "timeout": _timeout,
     "deadline": _deadline,
     "on_deadline": _on_deadline,
     "max_attempts": _count,
     "max_errors": _count,
+    "long_poll": following_rules.long_poll,
     "request_timeout": _request_timeout,
     "auth": _auth,
 }

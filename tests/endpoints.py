@@ -52,15 +52,15 @@ class Endpoint:
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         """Serve at an address of this machine."""
-        self._scripts: dict[str, list[Reply]] = {}
+        self._scripts: dict[str, list[Reply | Callable[[Arrival], Reply]]] = {}
         self._arrivals: dict[str, list[Arrival]] = defaultdict(list)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._server = _Server((host, 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
-    def script(self, path: str, *replies: Reply) -> str:
-        """Set what a path answers, in order; return its URL."""
+    def script(self, path: str, *replies: Reply | Callable[[Arrival], Reply]) -> str:
+        """Set what a path answers, in order, or how it answers a request; return its URL."""
         with self._lock:
             self._scripts[path] = list(replies)
         return self.url(path)
@@ -79,6 +79,12 @@ class Endpoint:
         """Return the requests that came for a path so far."""
         with self._lock:
             return list(self._arrivals[path])
+
+    def forget(self) -> None:
+        """Forget all scripts and requests."""
+        with self._lock:
+            self._scripts.clear()
+            self._arrivals.clear()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -100,7 +106,8 @@ class Endpoint:
         with self._lock:
             self._arrivals[path].append(arrival)
             script = self._scripts.get(path, [Reply(404, {"error": "no such path"})])
-            return script[min(len(self._arrivals[path]), len(script)) - 1]
+            reply = script[min(len(self._arrivals[path]), len(script)) - 1]
+        return reply if isinstance(reply, Reply) else reply(arrival)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         answer: Callable[[Arrival], Reply] = self._answer
@@ -109,6 +116,8 @@ class Endpoint:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 30
+            # Head and body are two writes; the second would wait 40 ms for the client's acknowledgement.
+            disable_nagle_algorithm = True
 
             def _serve(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
@@ -131,7 +140,7 @@ class Endpoint:
                 if self.command != "HEAD" and reply.status not in (204, 304):
                     self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
 
             def log_message(self, *args: object) -> None:
                 pass

@@ -10,6 +10,7 @@ from pollers.cli.dev import dev
 from pollers.cli.doctor import doctor
 from pollers.cli.exits import Commands
 from pollers.cli.ls import ls
+from pollers.cli.probe import probe
 from pollers.cli.run import run
 from pollers.cli.show import show
 from pollers.cli.steer import cancel, nudge
@@ -43,5 +44,5 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-for command in (run, submit, ls, show, cancel, nudge, doctor, dev):
+for command in (run, submit, probe, ls, show, cancel, nudge, doctor, dev):
     main.add_command(command)

@@ -9,7 +9,7 @@ from pollers.cli.attempts import Line, View, view
 from pollers.cli.ending import Ending
 from pollers.cli.parameters import Given
 from pollers.errors import PollEnded
-from pollers.local import Progress, run_here
+from pollers.local import Attempted, run_here
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
 from pollers.transport import Request
@@ -23,10 +23,10 @@ def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
     runtime.check_credential(spec.auth, here=True)
     started, attempts = time.time(), 0
 
-    def show(progress: Progress) -> None:
+    def show(attempted: Attempted) -> None:
         nonlocal attempts
-        attempts = progress.attempt
-        _show(progress, screen)
+        attempts = attempted.attempt
+        _show(attempted, screen)
 
     try:
         with view(deadline=_deadline(spec, started), quiet=quiet, leaving="stops") as screen:
@@ -51,15 +51,15 @@ def _deadline(spec: PollSpec, now: float) -> float:
     return spec.deadline if spec.deadline is not None else now + (spec.timeout or 0.0)
 
 
-def _show(progress: Progress, screen: View) -> None:
-    answer, decision = progress.answer, progress.decision
+def _show(attempted: Attempted, screen: View) -> None:
+    answer, decision = attempted.answer, attempted.decision
     # What a condition is waiting for was typed a moment ago; what went wrong is news.
     pending = decision.reason if decision.transient else "not yet"
     words = {"pending": pending, "failed": f"failed: {decision.reason}"}.get(decision.state, decision.state)
     told = answer.error_text != "" and answer.error_text in words
     screen.show(
         Line(
-            attempt=progress.attempt,
+            attempt=attempted.attempt,
             at=time.time(),
             status=answer.status,
             elapsed=answer.elapsed,
@@ -68,4 +68,4 @@ def _show(progress: Progress, screen: View) -> None:
             excerpt="" if told else answer.error_text or answer.excerpt(),
         )
     )
-    screen.count_down(progress.due)
+    screen.count_down(attempted.due)

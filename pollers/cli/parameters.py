@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pollers import registry
+
 if TYPE_CHECKING:
     from pollers.spec import PollSpec
 
 #: The options that are not called like the parameter they give.
-_OPTIONS = {"url": "URL", "headers": "--header", "params": "--param", "json": "--json-body"}
+_OPTIONS = {
+    "url": "URL",
+    "headers": "--header",
+    "params": "--param",
+    "keep_params": "--keep-param",
+    "json": "--json-body",
+}
 
 _CONDITION = (
     "a JMESPath expression on the JSON body, a status (404), statuses (200,201 or 2xx), or a Match as JSON"
@@ -33,7 +41,19 @@ _HELP: dict[str, tuple[str, str]] = {
         "CONDITION",
         "Answers that mean 'not yet': a status, or a Match as JSON; repeatable. [default: 202, 304]",
     ),
+    "acceptors": ("JSON", "Acceptors of an AWS waiter instead; @FILE and @- as below."),
     "returns": ("EXPR", "JMESPath of the value to return. [default: the JSON body, else the text]"),
+    "protocol": (
+        "NAME",
+        f"Convention that the API follows and that decides: {', '.join(registry.names())}, or JSON.",
+    ),
+    "start": ("yes|no", "Whether the request starts the operation, to be followed. [default: no]"),
+    "keep_params": ("NAME", "A query parameter to keep on followed URLs; repeatable."),
+    "conditional": ("yes|no", "Ask only for what has changed (ETag, Last-Modified). [default: yes]"),
+    "carry": (
+        "NAME=EXPR",
+        "What EXPR finds in an answer, for {NAME} in the next request; repeatable.",
+    ),
     "every": ("CADENCE", "Time between attempts: 5s; 1s,2s,5s; 1s..1m (doubling); or JSON. [default: 5s]"),
     "timeout": ("DURATION", "Longest time to wait: 30s, 10m, 2h30m. [default: 10m]"),
     "deadline": ("MOMENT", "The same as a moment: 2030-01-31T12:00:00Z."),
@@ -43,6 +63,7 @@ _HELP: dict[str, tuple[str, str]] = {
     ),
     "max_attempts": ("N", "Fail after so many attempts."),
     "max_errors": ("N", "Fail after so many transient errors in a row."),
+    "long_poll": ("DURATION", "Ask the service to hold each request so long, and ask again at once."),
     "request_timeout": ("DURATION", "Longest time of one request. [default: 10s]"),
     "method": ("METHOD", "HTTP method. [default: GET]"),
     "auth": ("NAME", "Name of a credential of whoever makes the attempts; never the secret itself."),
@@ -52,10 +73,14 @@ _HELP: dict[str, tuple[str, str]] = {
     "json": ("JSON", "Body of the request as JSON; @FILE and @- as above."),
 }
 
+#: All parameters, and those of the request alone.
+ALL = tuple(_HELP)
+REQUEST = ("request_timeout", "method", "headers", "params", "data", "json")
+
 _STATUS = r"(?:\d+|[1-5]xx)"
 _STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
 
-_REPEATABLE = {"pending_on", "headers", "params"}
+_REPEATABLE = {"pending_on", "headers", "params", "keep_params", "carry"}
 
 
 def shown_name(field: str) -> str:
@@ -65,21 +90,26 @@ def shown_name(field: str) -> str:
     return _OPTIONS.get(field, "--" + field.replace("_", "-"))
 
 
-def poll_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare a poll's parameters as options; the command gets them as its first argument."""
+def poll_parameters(names: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare parameters of a poll as options; the command gets them as its first argument."""
+    chosen = list(names)
 
-    @functools.wraps(command)
-    def with_parameters(**arguments: Any) -> Any:
-        texts = {name: arguments.pop(f"poll_{name}") for name in ("url", *_HELP)}
-        return command(Given(texts=texts), **arguments)
+    def declare(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_parameters(**arguments: Any) -> Any:
+            texts = {name: arguments.pop(f"poll_{name}") for name in ("url", *chosen)}
+            return command(Given(texts=texts), **arguments)
 
-    for name, (metavar, text) in reversed(_HELP.items()):
-        repeatable = name in _REPEATABLE
-        option = click.option(
-            *(f"poll_{name}", shown_name(name)), metavar=metavar, help=text, multiple=repeatable
-        )
-        with_parameters = option(with_parameters)
-    return click.argument("poll_url", metavar="URL")(with_parameters)
+        for name in reversed(chosen):
+            metavar, text = _HELP[name]
+            repeatable = name in _REPEATABLE
+            option = click.option(
+                *(f"poll_{name}", shown_name(name)), metavar=metavar, help=text, multiple=repeatable
+            )
+            with_parameters = option(with_parameters)
+        return click.argument("poll_url", metavar="URL")(with_parameters)
+
+    return declare
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -178,6 +208,10 @@ def _count(text: str) -> int | str:
     return int(text) if re.fullmatch(r"-?\d+", text.strip()) else text
 
 
+def _flag(text: str) -> bool | str:
+    return {"yes": True, "no": False}.get(text, text)
+
+
 def _pending(texts: Iterable[str]) -> list[Any]:
     answers: list[Any] = []
     for text in texts:
@@ -235,6 +269,12 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "every": _cadence,
     "max_attempts": _count,
     "max_errors": _count,
+    "keep_params": list,
+    "acceptors": _json_content,
+    "protocol": lambda text: _json_object(text) or text,
+    "start": _flag,
+    "conditional": _flag,
+    "carry": _params,
     "headers": _headers,
     "params": _params,
     "data": _content,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from pollers.cli.parameters import Given, poll_parameters
+from pollers.cli.parameters import ALL, Given, poll_parameters
 
 
 @click.command()
-@poll_parameters
+@poll_parameters(ALL)
 @click.option("--id", "poll_id", metavar="ID", help="Id of the poll. [default: a new one]")
 @click.option("--wait", is_flag=True, help="Wait for the outcome and end as `pollers run` does.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

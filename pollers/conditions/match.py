@@ -41,12 +41,39 @@ def search(expression: str, answer: Answer) -> Any:
         NotApplicable: The body is not JSON.
 
     """
+    return select(expression, body_of(answer))
+
+
+def body_of(answer: Answer) -> Any:
+    """Return the JSON body.
+
+    Raises:
+        NotApplicable: The body is not JSON.
+
+    """
     try:
-        body = answer.json()
+        return answer.json()
     except ValueError as error:
         raise NotApplicable("the body is not JSON") from error
+
+
+def mapping(answer: Answer) -> Mapping[str, Any]:
+    """Return the JSON body, an object.
+
+    Raises:
+        NotApplicable: The body is not a JSON object.
+
+    """
+    body = body_of(answer)
+    if not isinstance(body, Mapping):
+        raise NotApplicable("the body is not a JSON object")
+    return body
+
+
+def select(expression: str, value: Any) -> Any:
+    """Return what a JMESPath expression finds in a value; None when it does not apply to it."""
     try:
-        return _compiled(expression).search(body)
+        return _compiled(expression).search(value)
     except JMESPathTypeError:
         # A function met a value it is not made for, as `length(@)` of null: not found, not wrong.
         return None

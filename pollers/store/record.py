@@ -8,7 +8,7 @@ positions, and a test holds the two together. The JSON inside is text that the s
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgpack
 
@@ -44,7 +44,7 @@ class Record(NamedTuple):
     spec: str
     #: Options of the held task as JSON text; empty when there are none.
     held: str
-    #: What one attempt leaves for the next, as JSON text; empty before the first.
+    #: What one attempt leaves for the next (`pollers.progress.Progress.to_json`); empty for nothing.
     progress: str = ""
     #: The last answer as JSON text: [status, excerpt, milliseconds, moment]; empty before the first.
     answer: str = ""
@@ -94,13 +94,6 @@ class Record(NamedTuple):
             return status, str(excerpt), int(elapsed_ms), int(at_ms)
         except (TypeError, ValueError):
             return None
-
-    def progress_values(self) -> dict[str, Any]:
-        """Return what the last attempt left for the next; nothing when somebody has damaged it."""
-        try:
-            return dict(json.loads(self.progress)) if self.progress else {}
-        except (TypeError, ValueError):
-            return {}
 
 
 _TYPES = (int, str, int, int, int, int, str, str, str, str, str, str, str, int, int, int)

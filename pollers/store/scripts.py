@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 
 #: Every script, in the order of a poll's life.
-NAMES = ("admit", "dispatch", "begin", "settle", "release", "claim", "deliver", "cancel", "nudge")
+NAMES = ("admit", "dispatch", "begin", "settle", "told", "release", "claim", "deliver", "cancel", "nudge")
 
 
 @cache

@@ -133,6 +133,10 @@ class Store:
         )
         return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
 
+    def told(self, poll_id: str, before: str, after: str) -> bool:
+        """Note that the changes in the progress ``before`` are told; ``after`` is the same without them."""
+        return bool(self._run("told", [self.keys.polls], [poll_id, before, after]))
+
     def release(self) -> list[tuple[str, Record]]:
         """Take polls whose held task should be published now."""
         keys = self.keys

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 import requests
 
 from pollers.errors import InvalidPoll
+from pollers.following import asked
+from pollers.progress import NONE, Progress
 from pollers.redaction import is_secret
 from pollers.spec import PollSpec
 from pollers.transport.connections import Peer
@@ -82,6 +85,11 @@ class Request:
             auth=spec.auth or "",
         )
 
+    @classmethod
+    def asking(cls, spec: PollSpec, progress: Progress = NONE, poll_id: str = "") -> Self:
+        """Return the request of an attempt: that of the spec, as the answers before have changed it."""
+        return replace(cls.of(asked(spec, progress, poll_id)), home=spec.url)
+
     @cached_property
     def origin(self) -> str:
         """The origin of the poll's own URL."""
@@ -127,6 +135,14 @@ class Request:
     def wire(self) -> Wire:
         """The request as it goes over a connection."""
         return Wire.of(self.prepared)
+
+    def adding(self, headers: Mapping[str, str]) -> Self:
+        """Return the request with more headers, without preparing it anew."""
+        prepared = self.prepared.copy()
+        prepared.headers.update(headers)
+        added = replace(self, headers={**self.headers, **headers})
+        added.__dict__["prepared"] = prepared
+        return added
 
 
 def _text(part: str | bytes) -> str:

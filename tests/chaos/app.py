@@ -11,7 +11,7 @@ import threading
 from itertools import count
 from typing import Any
 
-from pollers import app
+from pollers import app, changes
 from pollers.dispatcher import Dispatcher
 from pollers.store import Store
 from pollers.transport import Transport
@@ -48,7 +48,7 @@ def after(owner: type, name: str, condition: Any = bool) -> None:
     setattr(owner, name, dying)
 
 
-def before(owner: type, name: str) -> None:
+def before(owner: Any, name: str) -> None:
     """Die before a method is called."""
     method = getattr(owner, name)
 
@@ -104,6 +104,8 @@ POINTS = {
     ),
     "while running the held task": lambda: after(Store, "claim", lambda claim: claim.record),
     "between result and delivery": lambda: before(Store, "deliver"),
+    "before a change is told": lambda: before(changes, "send"),
+    "after a change is told": lambda: before(Store, "told"),
     "every message twice": lambda: twice(Dispatcher, "_send"),
     "poison": lambda: poison(Transport, "fetch"),
 }

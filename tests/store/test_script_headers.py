@@ -51,6 +51,7 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     pack = world.dispatch(("", "far"))[0]
     world.store.begin(Pack(pack.id, pack.queue, pack.polls))
     world.store.settle([Settlement("p", 1, "failed", 0, "", "", "{}")])
+    world.store.told("p", "", "")
     world.store.release()
     world.store.claim("p")
     world.store.deliver("p", 1.0)

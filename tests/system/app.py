@@ -13,6 +13,11 @@ import redis
 from requests.auth import HTTPBasicAuth
 
 from pollers import app, credential
+from pollers.answer import Answer
+from pollers.conditions import Decision, pending, succeeded
+from pollers.progress import Progress
+from pollers.protocols import register
+from pollers.spec import PollSpec
 
 SEEN = "tests:seen:"
 
@@ -29,6 +34,20 @@ def _note(name: str, value: Any) -> None:
     client.close()
 
 
+class Third:
+    """A convention of an application's own: the third answer is the result."""
+
+    def read(self, spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
+        """Count in the notes."""
+        count = int((progress.notes or {}).get("count", 0)) + 1
+        if count < 3:
+            return pending(f"this is answer {count}", notes={"count": str(count)})
+        return succeeded(spec, answer.value())
+
+
+register("tests-third", Third())
+
+
 @app.task(name="tests.echo")
 def echo(value: Any) -> Any:
     """Return what it gets."""
@@ -40,6 +59,12 @@ def note(value: Any, name: str) -> Any:
     """Note what it gets under a name, and return it."""
     _note(name, value)
     return value
+
+
+@app.task(name="tests.changed")
+def changed(value: Any, name: str, poll_id: str, change: int) -> None:
+    """Note the change of a poll's answer."""
+    _note(name, [poll_id, change, value])
 
 
 @app.task(name="tests.note_error")

@@ -19,7 +19,7 @@ from tests.system.workers import Worker
 from tests.waiting import wait_until
 
 DONE = "status == 'completed'"
-COMMANDS = ("run", "submit", "ls", "show", "cancel", "nudge", "doctor", "dev")
+COMMANDS = ("run", "submit", "probe", "ls", "show", "cancel", "nudge", "doctor", "dev")
 #: A Redis that nobody listens at.
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -558,3 +558,37 @@ def test_the_help_names_every_command_and_exit_code(alone: Commands) -> None:
     assert ended.code == 0
     assert re.findall(r"^  (\w+)  ", ended.out, re.MULTILINE) == sorted(COMMANDS)
     assert all(f" {code} " in ended.out for code in (0, 1, 2, 124, 130))
+
+
+def test_probe_says_which_convention_an_api_follows(alone: Commands, endpoint: Endpoint) -> None:
+    """And the call to use, in Python and in the shell, without secrets."""
+    url = endpoint.script("/op", Reply(200, {"name": "operations/1", "metadata": {}}))
+    ended = alone("probe", url + "?token=hush", "--header", "X-Api-Key: hush")
+    assert ended.code == 0
+    assert 'That is the convention "aip-151".' in ended.out
+    call = f"poll.delay('{url}?token=***', headers={{'X-Api-Key': '***'}}, protocol='aip-151')"
+    assert call in ended.out
+    assert f"pollers run '{url}?token=***' --header 'X-Api-Key: ***' --protocol aip-151" in ended.out
+    assert "hush" not in ended.out
+
+
+def test_probe_suggests_a_start_where_it_started(alone: Commands, endpoint: Endpoint) -> None:
+    """By JSON as well."""
+    url = endpoint.script("/jobs", Reply(202, b"", {"Location": "/jobs/1"}))
+    ended = alone("probe", url, "--method", "POST", "--json-body", '{"x": 1}')
+    assert f"poll.start('POST', '{url}', json={{'x': 1}}, protocol='accepted')" in ended.out
+    command = f"""pollers run {url} --method POST --json-body '{{"x": 1}}' --protocol accepted --start yes"""
+    assert command in ended.out
+    found = alone("probe", url, "--json").json()
+    assert (found["status"], found["protocol"], found["params"]) == (
+        202,
+        "accepted",
+        {"protocol": "accepted"},
+    )
+
+
+def test_probe_tells_when_there_is_no_answer(alone: Commands) -> None:
+    """In a sentence."""
+    ended = alone("probe", "http://127.0.0.1:1/")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("http://127.0.0.1:1/ gave no answer: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_full_jitter_takes_any_wait_up_to_the_computed_one(
 
 def test_jitter_does_not_end_at_the_cap() -> None:
     """Polls that began together stay apart."""
-    for jitter in ("full", "equal", "decorrelated"):
+    for jitter in ("full", "equal", "decorrelated", "smithy"):
         rng = random.Random(7)
         cadence = Exponential(1, 60, jitter=jitter)
         waits = {_due(cadence, 1000, rng=rng, previous_delay=60.0).at for _ in range(50)}
@@ -95,6 +96,22 @@ def test_a_service_that_asked_for_more_time_gets_no_last_attempt() -> None:
     assert not _due(Fixed(5.0), deadline=1030.0, retry_after=3600).attempt
 
 
+@given(st.integers(1, 60), st.integers(0), st.floats(1, 300))
+def test_smithy_jitter_is_the_algorithm_of_its_specification(attempt: int, seed: int, left: float) -> None:
+    """As written there: "Waiter retries", with minDelay 2 and maxDelay 120."""
+    low, high = 2.0, 120.0
+    ceiling = math.log(high / low) / math.log(2) + 1
+    delay = random.Random(seed).uniform(low, high if attempt > ceiling else low * 2 ** (attempt - 1))
+    if left - delay <= low:
+        delay = left - low
+    cadence = Exponential(low, high, jitter="smithy")
+    due = _due(cadence, attempt, deadline=1000 + left, rng=random.Random(seed))
+    if delay >= 0.5:
+        assert due.at - 1000 == pytest.approx(delay)
+    else:
+        assert not due.attempt
+
+
 cadences = st.one_of(
     st.builds(Fixed, SECONDS),
     st.builds(lambda start, step, more: Linear(start, step, start + more), SECONDS, SECONDS, SECONDS),
@@ -103,7 +120,7 @@ cadences = st.one_of(
         SECONDS,
         SECONDS,
         st.floats(1, 10),
-        st.sampled_from([None, "full", "equal", "decorrelated"]),
+        st.sampled_from([None, "full", "equal", "decorrelated", "smithy"]),
     ),
     st.builds(lambda delays: Delays(tuple(delays)), st.lists(SECONDS, min_size=1, max_size=5)),
 )

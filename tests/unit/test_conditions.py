@@ -188,6 +188,13 @@ def test_the_last_value_is_offered_where_the_deadline_brings_success() -> None:
     assert _decide(_answer(200, RUNNING), **params).value is None
 
 
+def test_without_a_condition_the_deadline_alone_brings_success() -> None:
+    """A poll for the whole time; a convention knows better when there is a result."""
+    assert _decide(_answer(200, RUNNING), on_deadline="succeed").state == "pending"
+    assert _decide(_answer(200, RUNNING), on_deadline="succeed").value == RUNNING
+    assert _decide(_answer(200, RUNNING), on_deadline="succeed", protocol="accepted").state == "succeeded"
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

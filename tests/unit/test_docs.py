@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
+from pollers import registry
 from pollers.settings import Settings
 from pollers.spec import PollSpec
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted(str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md"))
+EXAMPLES = sorted(path.stem for path in (ROOT / "docs" / "examples").glob("*.py") if path.stem != "service")
 
 
 def table(page: str, first_heading: str) -> dict[str, list[str]]:
@@ -47,7 +51,7 @@ def test_the_table_of_parameters_is_complete() -> None:
     assert set(table("polls.md", "parameter")) == {field.name for field in dataclasses.fields(PollSpec)}
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+@pytest.mark.parametrize("page", PAGES)
 def test_examples_in_python_compile(page: str) -> None:
     """Of every page."""
     for example in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL):
@@ -61,3 +65,26 @@ def test_examples_of_the_readme_compile() -> None:
     assert len(examples) > 5
     for example in examples:
         compile(example, "README.md", "exec")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_of_conventions_run(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each against its own service, without a broker."""
+    examples = ROOT / "docs" / "examples"
+    monkeypatch.syspath_prepend(examples)
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    runpy.run_path(str(examples / f"{name}.py"))
+    assert (
+        capsys.readouterr().out.strip()
+        == {
+            "accepted": "{'rows': 1200}",
+            "acceptors": "ACTIVE",
+            "aip_151": "gs://bucket/42",
+            "azure_lro": "64",
+            "device_flow": "Bearer",
+            "ogc_job": "{'area': 78.5}",
+            "own": "a book",
+        }[name]
+    )

@@ -77,6 +77,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("deadline", "tomorrow", "ISO 8601"),
     ("deadline", datetime(2020, 1, 1, tzinfo=UTC), "past"),
     ("on_deadline", "explode", "succeed"),
+    ("carry", {"a b": "x"}, "word"),
+    ("carry", {"a": "x["}, "JMESPath"),
+    ("carry", [], "mapping"),
+    ("conditional", "yes", "True or False"),
+    ("keep_params", [1], "list of names"),
     ("max_attempts", 0, "1 or more"),
     ("max_errors", 2.5, "whole number"),
     ("max_attempts", 10**400, "whole number"),
@@ -166,11 +171,18 @@ def test_all_wrong_parameters_are_named_at_once(chosen: set[int]) -> None:
         ({"json": {}, "data": "x"}, "data"),
         ({"timeout": 5, "deadline": datetime.now(UTC) + timedelta(days=1)}, "timeout"),
         ({"until": "ok", "fail_when": "ok"}, "fail_when"),
+        ({"carry": {"at": "at"}}, "carry"),
+        ({"keep_params": ["v"]}, "keep_params"),
     ],
 )
 def test_contradictions_are_refused(params: dict[str, Any], field: str) -> None:
     """Options that cannot both be meant."""
     assert list(_problems(URL, **params)) == [field]
+
+
+def test_an_answer_cannot_say_whom_to_ask() -> None:
+    """A carried value in the host would let it."""
+    assert _problems("http://api{at}/", carry={"at": "at"})["url"]
 
 
 def test_a_poll_cannot_be_without_a_deadline() -> None:
@@ -328,12 +340,16 @@ def test_a_spec_survives_being_written() -> None:
         URL,
         method="post",
         headers={"A": "b"},
-        params={"p": [1, 2]},
+        params={"p": [1, 2], "at": "{at}"},
         json={"x": None},
         until=["2xx"],
         fail_when=Match(text="no"),
         returns="a.b",
         pending_on=404,
+        conditional=False,
+        carry={"at": "at"},
+        on_change={"task": "note"},
+        long_poll=30,
         every=[1, 2, 3],
         timeout="1h",
         on_deadline="succeed",

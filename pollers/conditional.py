@@ -1,0 +1,57 @@
+"""Conditional requests (RFC 9110, section 13): an answer that has not changed costs no body. Pure."""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+
+from pollers.answer import Answer
+from pollers.progress import Progress
+from pollers.spec import PollSpec
+
+#: Characters of a validator that is kept; longer ones are not worth their place in the record.
+LONGEST = 256
+_ENTITY_TAG = re.compile(r'(W/)?"[!#-~]*"')  # section 8.8.3, without the obsolete octets
+_OWN = ("if-", "range")
+
+
+def validator(answer: Answer) -> str:
+    """Return the validator of an answer: its ETag, strong or weak, else its Last-Modified, or nothing.
+
+    A Last-Modified counts when it is at least a second older than the answer (section 8.8.2.2): within
+    one second the state may change again, and would look unchanged for ever.
+    """
+    tag = answer.headers.get("ETag", "")
+    if tag:
+        return tag if len(tag) <= LONGEST and _ENTITY_TAG.fullmatch(tag) else ""
+    modified = answer.headers.get("Last-Modified", "")
+    if not modified:
+        return ""
+    try:
+        age = parsedate_to_datetime(answer.headers.get("Date", "")) - parsedate_to_datetime(modified)
+        return modified if len(modified) <= LONGEST and age.total_seconds() >= 1 else ""
+    except (TypeError, ValueError):
+        return ""
+
+
+def conditional_headers(progress: Progress) -> dict[str, str]:
+    """Return the headers that ask only for what has changed since the answer that is kept."""
+    name = "If-None-Match" if progress.validator.endswith('"') else "If-Modified-Since"
+    return {name: progress.validator} if progress.validator else {}
+
+
+def keep_validator(spec: PollSpec, progress: Progress, answer: Answer, *, transient: bool) -> str:
+    """Return the validator to ask the same URL with, after an answer that leaves the poll pending."""
+    if answer.status == 200 and not transient:
+        return validator(answer) if _may_ask(spec, progress) else ""
+    # After 304 and after an error, what was seen last is still what is known.
+    return (answer.status == 304 and validator(answer)) or progress.validator
+
+
+def _may_ask(spec: PollSpec, progress: Progress) -> bool:
+    """Return whether conditions are ours to set: for GET and HEAD, if the poll has none of its own."""
+    return (
+        spec.conditional
+        and (spec.method in ("GET", "HEAD") or bool(progress.url))
+        and not any(name.lower().startswith(_OWN) for name in spec.headers)
+    )
