@@ -1,108 +1,86 @@
-"""Run the benchmarks: ``python -m bench [--quick]``."""
+"""Run the benchmarks: ``python -m bench [--quick] [--only NAME]``."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
+import os
 import platform
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import endpoint, machine, systems
-from bench.systems import Load, Measurement, Waiting
+from bench import bare, endpoint, machine, report, systems
+from bench.measure import FULL, TINY, Measurement, measure
+from bench.measure import bare as measure_bare
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
-NUMBERS = ROOT / "docs" / "performance-numbers.md"
 
 
 def main() -> None:
-    """Measure everything in one run, print the table and write it for the documentation."""
+    """Measure everything in one run, print the tables and write them for the documentation."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tiny run that only shows that it works")
-    quick = parser.parse_args().quick
-    full = Load(polls=200, every=0.05, warm=2, seconds=3) if quick else Load(1000, 0.2, 5, 20)
+    parser.add_argument("--only", default="", metavar="TEXT", help="only systems whose name has this in it")
+    arguments = parser.parse_args()
+    quick, only = arguments.quick, arguments.only
+    extent = TINY if quick else FULL
     console = Console()
     with (
         tempfile.TemporaryDirectory() as directory,
-        endpoint.serving(Path(directory)) as url,
+        endpoint.serving(Path(directory)) as server,
         machine.valkey(Path(directory) / "valkey") as redis,
     ):
-        measurements = []
-        for step in _steps(redis, url, full, quick=quick):
-            measurements.append(step())
-            console.print(f"  {measurements[-1].system}: {measurements[-1].worker_ms:.2f} ms", style="dim")
-        memory = systems.waiting(redis, 2_000 if quick else 100_000)
-    console.print(_table(measurements))
-    console.print(_memory_sentence(memory))
+        systems.use_redis(redis.url)
+        measurements: list[Measurement] = []
+
+        def note(one: Measurement) -> None:
+            measurements.append(one)
+            console.print(f"  {one.system}: {one.worker_ms:.3f} ms of CPU per attempt", style="dim")
+
+        note(measure_bare("bare loop, requests (prepared)", bare.REQUESTS, server, extent, bare.run))
+        note(measure_bare("bare loop, aiohttp", bare.AIOHTTP, server, extent, bare.run))
+        for system in systems.ALL:
+            if only in system.name:
+                note(measure(system, redis, server, extent))
+        alone = {} if only else _alone(redis, quick=quick)
+    for table in report.tables(measurements):
+        console.print(_printed(table))
+    sentences = report.sentences(measurements, alone)
+    console.print("\n".join(sentences))
     RESULTS.mkdir(exist_ok=True)
-    results = {
-        "measurements": [dataclasses.asdict(one) for one in measurements],
-        "waiting": dataclasses.asdict(memory),
-    }
+    results = {"measurements": [dataclasses.asdict(one) for one in measurements], **alone}
     (RESULTS / "latest.json").write_text(json.dumps(results, indent=2))
-    if not quick:
-        NUMBERS.write_text(_markdown(measurements, memory))
+    if not quick and not only:
+        report.write_documentation(ROOT / "docs", measurements, sentences, _machine())
+        report.plot(ROOT / "docs" / "images" / "cost.svg", measurements)
 
 
-def _steps(redis: machine.Redis, url: str, full: Load, *, quick: bool):  # type: ignore[no-untyped-def]
-    """Yield the measurements to take, this system's first and last, so that drift shows."""
-    ours = systems.pollers_system
-    yield lambda: ours(redis, url, full, name="pollers, packs of up to 50, threads", pack_size=50)
-    yield lambda: systems.bare_loop(url, full)
-    by_hand = dataclasses.replace(full, polls=full.polls // 2, every=max(1.0, full.every))
-    yield lambda: systems.self_retry(redis, url, by_hand)
-    yield lambda: ours(redis, url, full, name="pollers, one attempt per task, threads", pack_size=1)
-    if not quick:
-        yield lambda: ours(
-            redis, url, full, name="pollers, packs, prefork 2", pack_size=50, pool="prefork", slots=2
-        )
-        half = dataclasses.replace(full, every=full.polls / 800)
-        yield lambda: ours(redis, url, half, name="pollers, packs, threads, at half load", pack_size=50)
+def _alone(redis: machine.Redis, *, quick: bool) -> dict[str, Any]:
+    """Measure what only this system has."""
+    from bench import scenarios  # reads where Redis is
+
+    return {
+        "slow": [dataclasses.asdict(one) for one in scenarios.slow_endpoints(redis, 3 if quick else 25)],
+        "waiting": dataclasses.asdict(scenarios.many_waiting(redis, 2_000 if quick else 1_000_000)),
+        "imports": scenarios.import_times(1 if quick else 5),
+    }
 
 
-_HEADINGS = ("system", "attempts/s", "worker CPU per attempt", "Redis CPU per attempt", "lateness p50 / p99")
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}"
 
 
-def _row(one: Measurement) -> tuple[str, ...]:
-    late = "-" if one.lateness_p50 is None else f"{one.lateness_p50:.0f} / {one.lateness_p99:.0f} ms"
-    redis = "-" if one.redis_ms is None else f"{one.redis_ms:.3f} ms"
-    return one.system, f"{one.attempts_per_second:.0f}", f"{one.worker_ms:.2f} ms", redis, late
-
-
-def _table(measurements: list[Measurement]) -> Table:
-    table = Table(*_HEADINGS)
-    for one in measurements:
-        table.add_row(*_row(one))
+def _printed(rows: list[tuple[str, ...]]) -> Table:
+    table = Table(*rows[0])
+    for row in rows[1:]:
+        table.add_row(*row)
     return table
-
-
-def _memory_sentence(memory: Waiting) -> str:
-    before, after = memory.workers_before / 1e6, memory.workers_after / 1e6
-    return (
-        f"{memory.polls:,} waiting polls with a spec of 200 bytes: "
-        f"{memory.redis_bytes:.0f} bytes of Redis each; "
-        f"two workers use {before:.0f} MB without them and {after - before:+.1f} MB with them."
-    )
-
-
-def _markdown(measurements: list[Measurement], memory: Waiting) -> str:
-    python = platform.python_version()
-    lines = [
-        f"Measured in one run of `make bench` on {systems.cores()} cores, Python {python}.",
-        "",
-        "| " + " | ".join(_HEADINGS) + " |",
-        "| --- " * len(_HEADINGS) + "|",
-        *("| " + " | ".join(_row(one)) + " |" for one in measurements),
-        "",
-        _memory_sentence(memory),
-        "",
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -16,17 +18,41 @@ _BODY = b'{"status": "running"}'
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
 ) + _BODY
+#: One request in the log: the number of the poll, and the moment in seconds (CLOCK_MONOTONIC).
+_ENTRY = struct.Struct("=dd")
+
+
+class Endpoint:
+    """A running endpoint server."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self._port, self._log = port, log
+
+    def url(self, number: int) -> str:
+        """Return the URL that a poll asks for."""
+        return f"http://127.0.0.1:{self._port}/polls/{number}"
+
+    def arrivals(self, since: float, until: float) -> list[tuple[int, float]]:
+        """Return the requests of a time: number of the poll and moment, in order."""
+        entries = _ENTRY.iter_unpack(_whole(self._log.read_bytes()))
+        return [(int(number), at) for number, at in entries if since <= at < until]
+
+
+def _whole(log: bytes) -> bytes:
+    return log[: len(log) - len(log) % _ENTRY.size]
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[str]:
-    """Run the endpoint in a process of its own; yield its URL, without a path."""
+def serving(directory: Path) -> Iterator[Endpoint]:
+    """Run the endpoint in a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    process = subprocess.Popen([*_command(directory), str(port)])
+    log = directory / "arrivals"
+    log.touch()
+    process = subprocess.Popen([*_command(directory), str(port), str(log)])
     try:
         _wait_for(port)
-        yield f"http://127.0.0.1:{port}"
+        yield Endpoint(port, log)
     finally:
         process.kill()
         process.wait()
@@ -53,10 +79,17 @@ def _wait_for(port: int) -> None:
 
 
 class _Protocol(asyncio.Protocol):
+    """Answers one request to a read, and notes it."""
+
+    log: Path
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        number = re.search(rb"/polls/(\d+)", data)
+        with self.log.open("ab") as log:
+            log.write(_ENTRY.pack(float(number[1]) if number else -1.0, time.monotonic()))
         self._transport.write(_ANSWER)  # type: ignore[attr-defined]
 
 
@@ -66,4 +99,5 @@ async def _serve(port: int) -> None:
 
 
 if __name__ == "__main__":
+    _Protocol.log = Path(sys.argv[2])
     asyncio.run(_serve(int(sys.argv[1])))

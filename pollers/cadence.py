@@ -18,11 +18,14 @@ from typing import Any, NamedTuple
 from tenacity import RetryCallState
 from tenacity.wait import wait_base, wait_chain, wait_exponential, wait_fixed, wait_incrementing
 
-from pollers.durations import Duration, parse_duration
+from pollers.durations import Duration, format_duration, parse_duration
 
 #: How long before the deadline the last attempt is placed, in seconds, when the cadence has no more
 #: room: enough for an ordinary request, and near enough to see what happened meanwhile.
 LAST_ATTEMPT_MARGIN = 1.0
+
+#: No growth is faster: even the longest wait is reached after a few attempts.
+LARGEST_FACTOR = 1000
 
 JITTERS = ("full", "equal", "decorrelated", "smithy")
 
@@ -74,6 +77,8 @@ class Linear:
 
     def __post_init__(self) -> None:
         _parse_fields(self, "start", "step", "max")
+        if self.max < self.start:  # type: ignore[operator]  # they are floats now
+            raise ValueError(f"max is {format_duration(self.longest)}, which is shorter than start")
 
     def plain(self) -> dict[str, Any]:
         """Return the cadence as plain JSON."""
@@ -85,6 +90,11 @@ class Linear:
     def shortest(self) -> float:
         """The shortest wait in seconds."""
         return float(self.start)  # type: ignore[arg-type]  # __post_init__ made it a float
+
+    @property
+    def longest(self) -> float:
+        """The longest wait in seconds."""
+        return float(self.max)  # type: ignore[arg-type]
 
     def strategy(self) -> wait_base:
         """Return the wait strategy."""
@@ -107,12 +117,14 @@ class Exponential:
 
     def __post_init__(self) -> None:
         _parse_fields(self, "min", "max")
-        if not isinstance(self.factor, int | float) or not self.factor >= 1:
-            raise ValueError(f"factor is {self.factor!r}; it should be a number of 1 or more")
+        if not isinstance(self.factor, int | float) or not 1 <= self.factor <= LARGEST_FACTOR:
+            raise ValueError(
+                f"factor is {self.factor!r:.60}; it should be a number from 1 to {LARGEST_FACTOR}"
+            )
         if self.jitter is not None and self.jitter not in JITTERS:
             raise ValueError(f"jitter is {self.jitter!r}; it should be one of {', '.join(JITTERS)}")
         if self.max < self.min:  # type: ignore[operator]  # __post_init__ made them floats
-            raise ValueError("max is smaller than min")
+            raise ValueError(f"max is {format_duration(self.longest)}, which is shorter than min")
 
     def plain(self) -> dict[str, Any]:
         """Return the cadence as plain JSON."""

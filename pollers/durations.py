@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import timedelta
 
@@ -11,6 +10,9 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 _HINT = 'it should be seconds as a number, a timedelta, or text like "1.5s", "10m" or "2h30m"'
 
+#: No duration is longer, in seconds: 100 years. What is computed from it is a date that can be written.
+LONGEST = 36_525 * 86_400.0
+
 Duration = float | int | str | timedelta
 
 
@@ -18,20 +20,22 @@ def parse_duration(value: Duration) -> float:
     """Return a duration in seconds.
 
     Raises:
-        ValueError: The value is not a duration, or is negative, infinite or not a number.
+        ValueError: The value is not a duration, or is negative, not a number, or longer than 100 years.
 
     """
     seconds = _seconds(value)
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"{value!r} is not a length of time: {_HINT}")
-    return seconds
+    if not seconds >= 0:
+        raise ValueError(f"{value!r:.60} is not a length of time: {_HINT}")
+    if seconds > LONGEST:
+        raise ValueError(f"{value!r:.60} is longer than 100 years: {_HINT}")
+    return float(seconds)
 
 
-def _seconds(value: object) -> float:
+def _seconds(value: object) -> float | int:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return value
     if isinstance(value, str):
         text = value.strip().lower()
         if _WHOLE.fullmatch(text):
@@ -40,7 +44,7 @@ def _seconds(value: object) -> float:
             return float(text)
         except ValueError:
             pass
-    raise ValueError(f"{value!r} is not a duration: {_HINT}")
+    raise ValueError(f"{value!r:.60} is not a duration: {_HINT}")
 
 
 def format_duration(seconds: float) -> str:

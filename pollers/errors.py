@@ -81,6 +81,8 @@ class PollEnded(PollError):
     ) -> Self:
         """Compose the error; ``url`` is shown as it is, ``elapsed`` is in seconds."""
         last = f"; last answer {status or 'none'}" + (f": {excerpt}" if excerpt else "")
+        if status is None and excerpt and excerpt in reason:
+            last = ""
         tried = f"{attempts} attempt{'' if attempts == 1 else 's'} in {elapsed:.1f} s"
         message = f"{url} {cls.verb}: {reason} ({tried}{last if attempts else ''})"
         details = {

@@ -10,7 +10,8 @@ from typing import Any
 
 from pollers import registry
 from pollers.durations import format_duration, parse_duration
-from pollers.plain import jmespath_text, mapping
+from pollers.expressions import jmespath_text
+from pollers.plain_json import mapping
 
 _STATES = ("success", "failure", "retry")
 _MATCHERS = ("path", "pathAll", "pathAny", "status", "error")

@@ -7,7 +7,6 @@ when the poll ends, so that results, links, chains and chords are Celery's own w
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kombu.utils.json import dumps, loads
@@ -103,17 +102,3 @@ def texts(spec: PollSpec) -> tuple[str, str]:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 3] + "..."
-
-
-def seconds_until(moment: datetime | str | None, now: datetime) -> float | None:
-    """Return the seconds until a moment (``eta``, ``expires``), None for None.
-
-    Celery passes such options as aware datetimes or ISO 8601 text; naive ones are in ``now``'s zone.
-    """
-    if moment is None:
-        return None
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=now.tzinfo)
-    return (moment - now).total_seconds()

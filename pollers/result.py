@@ -14,6 +14,9 @@ from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Found, Store
 
+#: The beginning of the year 9999, in every time zone a moment that can be written.
+LAST_MOMENT_MS = 253_370_764_800_000
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LastAnswer:
@@ -126,4 +129,5 @@ class PollResult(AsyncResult):
 
 
 def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    # A damaged record is shown as well as it can be; it must not keep others from being listed.
+    return datetime.fromtimestamp(min(max(0, ms), LAST_MOMENT_MS) / 1000, UTC)

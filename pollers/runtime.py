@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from pollers.settings import Settings
+from pollers.settings import Settings, misspelt
 from pollers.store import Store
 from pollers.transport import Transport
 
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
     from celery import Celery
 
 
+logger = logging.getLogger(__name__)
+
+
 class Runtime:
     """Settings, store and transport of an application; each made when it is first needed."""
 
     def __init__(self, app: Celery) -> None:
         self.settings = Settings.read(app.conf, os.environ)
+        for sentence in misspelt(app.conf, os.environ):
+            if sentence not in _told:
+                _told.add(sentence)
+                logger.warning("%s", sentence)
         #: Whether monitors want events. A worker process that has an event dispatcher of Celery's
         #: asks that one, as monitors can switch it; a prefork child has only the configuration.
         self.events_enabled: Callable[[], bool] = lambda: bool(app.conf.worker_send_task_events)
@@ -37,6 +45,8 @@ class Runtime:
         return Transport(max_body=self.settings.max_body, user_agent=self.settings.user_agent)
 
 
+#: What was said of misspelt settings; the children of a process need not say it again.
+_told: set[str] = set()
 _runtimes: WeakKeyDictionary[Celery, Runtime] = WeakKeyDictionary()
 _pid = os.getpid()
 _lock = threading.Lock()

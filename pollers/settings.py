@@ -7,12 +7,18 @@ prefix ``POLLERS_``; the environment wins, so that a deployment can override a f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pollers.durations import parse_duration
 from pollers.errors import PollError
+from pollers.redaction import redact_url
 
+#: How the URL of a Redis may begin; the last two are Celery's words for ``unix``.
+SCHEMES = ("redis", "rediss", "unix", "redis+socket", "socket")
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
@@ -61,15 +67,13 @@ class Settings:
             InvalidSetting: A value does not have the form the setting needs; the message names it.
 
         """
-        values: dict[str, Any] = {"redis_url": _celerys_redis(conf, environ)}
+        values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
-            source, raw = f"pollers_{field.name}", conf.get(f"pollers_{field.name}")
-            variable = f"POLLERS_{field.name.upper()}"
-            if environ.get(variable):
-                source, raw = variable, environ[variable]
+            source, raw = _given(field.name, conf, environ)
             if raw is not None:
-                values[field.name] = _convert(source, str(field.type), raw)
-        settings = cls(**values)
+                values[field.name] = _convert(source, field, raw)
+        source, url = _redis_url(conf, environ)
+        settings = cls(**values | {"redis_url": _checked_redis_url(source, url)})
         settings.check()
         return settings
 
@@ -87,24 +91,84 @@ class Settings:
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
 
 
-def _celerys_redis(conf: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    """Return the Redis that Celery uses as broker or result backend, if it does.
+def redis_url(conf: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """Return the URL of the Redis that a configuration and an environment name, as it is."""
+    return _redis_url(conf, environ)[1]
 
-    Celery obeys two variables of its own before its configuration.
-    """
+
+def misspelt(conf: Iterable[Any], environ: Iterable[str]) -> list[str]:
+    """Return a sentence for each name of a setting or variable that looks like one of ours and is none."""
+    names = {field.name for field in dataclasses.fields(Settings)}
+    variables = {name.upper() for name in names}
+    told = []
+    for prefix, known, given in (("pollers_", names, conf), ("POLLERS_", variables, environ)):
+        for name in given:
+            if not isinstance(name, str) or not name.startswith(prefix):
+                continue
+            ours = name.removeprefix(prefix)
+            if ours in known:
+                continue
+            if near := difflib.get_close_matches(ours, known, n=1):
+                told.append(f"{name} is not a setting of pollers; did you mean {prefix}{near[0]}?")
+            elif known is names:
+                # A variable may be another's: Kubernetes sets some for a service that is called pollers.
+                told.append(f"{name} is not a setting of pollers.")
+    return told
+
+
+def _given(name: str, conf: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, Any]:
+    """Return a setting, and the name it was given by; None when it was not."""
+    variable = f"POLLERS_{name.upper()}"
+    if environ.get(variable):
+        return variable, environ[variable]
+    return f"pollers_{name}", conf.get(f"pollers_{name}")
+
+
+def _redis_url(conf: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the URL of the Redis, and where it is from: our setting, else the one that Celery uses."""
+    source, url = _given("redis_url", conf, environ)
+    if url is not None:
+        return source, str(url)
+    # Celery obeys two variables of its own before its configuration.
     for variable, name in (("CELERY_BROKER_URL", "broker_url"), ("CELERY_RESULT_BACKEND", "result_backend")):
-        url = str(environ.get(variable) or conf.get(name) or "")
+        source = variable if environ.get(variable) else name
+        # Several brokers, to fall back on, are separated by semicolons.
+        url = str(environ.get(variable) or conf.get(name) or "").split(";")[0]
         if url.startswith(("redis", "unix")):
-            return url
-    return DEFAULT_REDIS_URL
+            return source, url
+    return "pollers_redis_url", DEFAULT_REDIS_URL
 
 
-def _convert(source: str, kind: str, raw: object) -> object:
+def _checked_redis_url(source: str, url: str) -> str:
+    """Return the URL of a Redis whose port and database are numbers: what is none would be taken for 0."""
     try:
-        if kind == "int":
-            return int(str(raw))
-        if kind == "float":
+        parts = urlsplit(url)
+        scheme, port = parts.scheme, parts.port
+        database = parts.path.strip("/") if scheme in ("redis", "rediss") else ""
+    except ValueError:
+        scheme, port, database = "redis", 0, ""
+    if scheme not in SCHEMES:
+        raise InvalidSetting(
+            f"{source} is {redact_url(url)!r}, which is not a Redis URL; "
+            "it should begin with redis://, rediss:// or unix://."
+        )
+    if port == 0 or not (database == "" or database.isdecimal()):
+        raise InvalidSetting(
+            f"{source} is {redact_url(url)!r}; its port and its database should be numbers, "
+            f"as in {DEFAULT_REDIS_URL}."
+        )
+    return url
+
+
+def _convert(source: str, field: dataclasses.Field[Any], raw: object) -> object:
+    if field.type == "int":
+        if not re.fullmatch(r"\s*-?\d{1,15}\s*", str(raw), re.ASCII):
+            hint = f"it should be a whole number, such as {field.default}."
+            raise InvalidSetting(f"{source} is {raw!r}; {hint}")
+        return int(str(raw))
+    if field.type == "float":
+        try:
             return parse_duration(raw)  # type: ignore[arg-type]  # it refuses what it cannot read
-        return str(raw)
-    except (TypeError, ValueError) as error:
-        raise InvalidSetting(f"{source} is {raw!r}: {error}") from error
+        except ValueError as error:
+            raise InvalidSetting(f"{source}: {error}.") from error
+    return str(raw)

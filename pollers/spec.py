@@ -89,26 +89,39 @@ class PollSpec:
             InvalidPoll: Parameters are wrong; the error names all of them.
 
         """
-        merged, problems = validation.merge(url, params)
+        return cls.of_call((url,), params, min_interval=min_interval, now=now)
+
+    @classmethod
+    def of_call(
+        cls, args: Sequence[Any], params: Mapping[str, Any], *, min_interval: float, now: float | None
+    ) -> Self:
+        """Check the arguments that a task was called with, as `parse` does.
+
+        Raises:
+            InvalidPoll: They are wrong; the error names all parameters that are.
+
+        """
+        merged, problems = validation.merge(args, params)
         values, more = validation.check(merged, complete=True, min_interval=min_interval, now=now)
         if problems or more:
             raise InvalidPoll.of(problems | more)
         return cls(**values)
 
     @classmethod
-    def check_partial(cls, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Check the parameters of a call that is not complete yet, as of a step in a chain.
+    def check_partial(cls, params: Mapping[str, Any], args: Sequence[Any] = ()) -> dict[str, Any]:
+        """Check the arguments of a call that is not complete yet, as of a step in a chain.
 
-        Returns them as plain JSON, so that they can travel in a signature.
+        Returns the named ones as plain JSON, so that they can travel in a signature.
 
         Raises:
-            InvalidPoll: Parameters are wrong; the error names all of them.
+            InvalidPoll: They are wrong; the error names all parameters that are.
 
         """
-        values, problems = validation.check(params, complete=False, min_interval=0.0, now=None)
-        if problems:
-            raise InvalidPoll.of(problems)
-        return values
+        merged, problems = validation.merge(args, params)
+        values, more = validation.check(merged, complete=False, min_interval=0.0, now=None)
+        if problems or more:
+            raise InvalidPoll.of(problems | more)
+        return {name: values[name] for name in params if name in values}
 
     def to_json(self) -> str:
         """Return the spec as compact JSON, without the fields that have their default."""

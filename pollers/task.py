@@ -28,6 +28,8 @@ from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Admission, Pack, Record, Submission
+from pollers.transport import Request
+from pollers.window import window
 
 if TYPE_CHECKING:
     from celery.app.task import Context
@@ -55,9 +57,13 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            spec = self._parse(args, params)
-            tell = partial(send, self._get_app(), spec.on_change)
-            return run_here(spec, self._runtime.transport, on_change=tell)
+            runtime, spec = self._runtime, self._parse(args, params)
+            return run_here(
+                spec,
+                runtime.transport,
+                on_change=partial(send, self._get_app(), spec.on_change),
+                min_interval=runtime.settings.min_interval,
+            )
         held_task = request.get(held.HELD_HEADER)
         try:
             claim = self._runtime.store.claim(request.id)
@@ -182,9 +188,9 @@ class PollTask(Task):
             InvalidPoll: A parameter is wrong.
 
         """
-        checked = PollSpec.check_partial(kwargs or {})
-        if args:
-            PollSpec.check_partial({"url": args[0]} if isinstance(args[0], str) else args[0])
+        # No url yet: in a chain, the result of the task before is put in front.
+        args = () if args in ((None,), [None]) else args or ()
+        checked = PollSpec.check_partial(kwargs or {}, args)
         return super().signature(args, checked, *rest, **options)
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> PollResult:  # noqa: N802  # Celery's name
@@ -212,32 +218,20 @@ class PollTask(Task):
         return runtime_of(self._get_app())
 
     def _parse(self, args: Any, params: Any) -> PollSpec:
-        if len(args) > 1:
-            raise InvalidPoll.of({"args": "a poll takes one positional argument, the url"})
-        return PollSpec.parse(
-            *args,
-            **params,
+        spec = PollSpec.of_call(
+            args,
+            params,
             min_interval=self._runtime.settings.min_interval,
             now=self._get_app().now().timestamp(),
         )
+        Request.of(spec).check()
+        return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
         _must_be_in_time(self._runtime.store.admit(self._submission(poll_id, spec, options)))
 
     def _submission(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
-        now = self._get_app().now()
-        delay = options.get("countdown") or held.seconds_until(options.get("eta"), now) or 0.0
-        expires = options.get("expires")
-        if not isinstance(expires, int | float):
-            expires = held.seconds_until(expires, now)
-        timeout, deadline = spec.timeout, spec.deadline
-        if expires is not None:
-            left = timeout if deadline is None else deadline - now.timestamp()
-            timeout, deadline = min(expires, left or expires), None
-        if timeout is not None and delay >= timeout:
-            raise InvalidPoll.of(
-                {"countdown": f"the first attempt is due in {delay:g} s, after the deadline in {timeout:g} s"}
-            )
+        times = window(spec, options, self._get_app().now())
         return Submission(
             poll_id,
             spec=spec.to_json(),
@@ -245,9 +239,9 @@ class PollTask(Task):
             held=held.pack(options, poll_id),
             queue=_name(options.get("queue")),
             lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
-            delay=max(0.0, delay),
-            timeout=timeout,
-            deadline=deadline,
+            delay=times.delay,
+            timeout=times.timeout,
+            deadline=times.deadline,
         )
 
     def _deliver(self, record: Record) -> Any:

@@ -9,16 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from pollers import following_rules, registry
+from pollers import following_rules, http_syntax, registry
 from pollers.cadence import parse_cadence
-from pollers.durations import format_duration, parse_duration
-from pollers.plain import jmespath_text, mapping, plain
+from pollers.durations import LONGEST, format_duration, parse_duration
+from pollers.expressions import jmespath_text
+from pollers.plain_json import encodable, mapping, plain
 
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+#: A request that has less time, in seconds, is not begun.
+SHORTEST_REQUEST_TIMEOUT = 0.01
+#: More attempts than any poll can make.
+_MOST = 10**9
+#: No deadline is later, in epoch seconds: the end of the year 9999.
+_LAST_MOMENT = 253_402_300_799
+_MATCH_PARTS = ("status", "header", "body", "text")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -37,17 +43,26 @@ class Match:
 
     def plain(self) -> dict[str, Any]:
         """Return the condition as plain JSON."""
-        fields = {name: getattr(self, name) for name in ("status", "header", "body", "text")}
+        fields = {name: getattr(self, name) for name in _MATCH_PARTS}
         return {name: value for name, value in fields.items() if value is not None}
 
     __json__ = plain
 
 
-def merge(url: object, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Join a positional url, or mapping of parameters, with named ones; return problems beside."""
-    given = dict(url) if isinstance(url, Mapping) else {} if url is None else {"url": url}
-    twice = {str(name): "is given twice" for name in given if name in params}
-    return {**given, **params}, twice
+def merge(args: Sequence[Any], params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Join the positional argument, a url or a mapping of parameters, with named ones; problems beside."""
+    problems = {}
+    if not isinstance(args, list | tuple):
+        return dict(params), {"args": f"are {args!r:.60}; it should be a list with the url"}
+    if len(args) > 1:
+        problems["args"] = (
+            f"there are {len(args)} positional arguments; a poll takes one, the url "
+            "(in a chain, that is the result of the task before)"
+        )
+    first = args[0] if args else None
+    given = dict(first) if isinstance(first, Mapping) else {} if first is None else {"url": first}
+    problems |= {str(name): "is given twice" for name in given if name in params}
+    return {**given, **params}, problems
 
 
 def check(
@@ -63,9 +78,12 @@ def check(
         rule = _RULES.get(name)
         if rule is None:
             problems[str(name)] = _unknown(str(name))
+        elif name == "timeout" and value is None and params.get("deadline") is None:
+            # In Celery, and in HTTP clients, None would mean "without limit".
+            problems[name] = "is None, but a poll needs a deadline; leave it out for 10m, or give a duration"
         elif value is not None or name == "json":
             try:
-                values[name] = rule(value)
+                values[name] = encodable(rule(value))
             except ValueError as error:
                 problems[name] = str(error)
     _check_together(values, problems, complete=complete, now=now)
@@ -103,15 +121,20 @@ def _check_together(
         unused = [name for name in values["carry"] if f"{{{name}}}" not in request]
         if unused:
             problems["carry"] = f"has {unused[0]!r}, but {{{unused[0]}}} is nowhere in the request"
-        host = urlsplit(values.get("url", "")).netloc
-        if any(f"{{{name}}}" in host for name in values["carry"]):
-            problems["url"] = "has a carried value in its host; an answer cannot say whom to ask"
     if "deadline" in values:
         if values.get("timeout") is not None:
             problems["timeout"] = "cannot be given beside deadline; give one of them"
-        elif now is not None and values["deadline"] <= now:
-            problems["deadline"] = "is in the past"
+        elif now is not None and (problem := _deadline_problem(values["deadline"] - now)):
+            problems["deadline"] = problem
         values["timeout"] = None
+
+
+def _deadline_problem(left: float) -> str:
+    if left <= 0:
+        return "is in the past"
+    if left < SHORTEST_TIMEOUT:
+        return f"is in {format_duration(left)}; one attempt needs {SHORTEST_TIMEOUT:g}s or more"
+    return "is more than 100 years away" if left > LONGEST else ""
 
 
 def _unknown(name: str) -> str:
@@ -119,41 +142,6 @@ def _unknown(name: str) -> str:
     if near:
         return f"is not a parameter of a poll; did you mean {near[0]!r}?"
     return f"is not a parameter of a poll; it takes {', '.join(_RULES)}"
-
-
-def _url(value: object) -> str:
-    hint = "it should be an absolute http or https URL, such as https://api.example.com/jobs/42"
-    if not isinstance(value, str):
-        raise ValueError(f"is {value!r:.60}; {hint}")
-    try:
-        parts = urlsplit(value.strip())
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not a URL ({error}); {hint}") from error
-    if parts.scheme.lower() not in {"http", "https"}:
-        raise ValueError(f"has the scheme {parts.scheme!r}; {hint}")
-    if not parts.hostname or port == 0 or any(ord(letter) <= 32 for letter in value.strip()):
-        raise ValueError(f"has no valid host, or a space; {hint}")
-    return value.strip()
-
-
-def _method(value: object) -> str:
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise ValueError(f"is {value!r}; it should be an HTTP method such as GET or POST")
-    return value.upper()
-
-
-def _headers(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise ValueError("should be a mapping of header names to text")
-    headers = {}
-    for name, content in value.items():
-        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise ValueError(f"has {name!r}, which is not a header name")
-        if not isinstance(content, str) or any(mark in content for mark in "\r\n\0"):
-            raise ValueError(f"has a value for {name!r} that is not text on one line")
-        headers[name] = content
-    return headers
 
 
 def _data(value: object) -> Any:
@@ -178,19 +166,29 @@ def _statuses(value: object) -> list[int | str]:
 
 def _match(value: Match | Mapping[str, Any]) -> dict[str, Any]:
     parts = value.plain() if isinstance(value, Match) else dict(value)
-    unknown = parts.keys() - {"status", "header", "body", "text"}
-    if unknown or not parts:
-        raise ValueError("has no part of a Match; it takes status, header, body and text")
-    plain: dict[str, Any] = {}
+    for name in parts:
+        if name not in _MATCH_PARTS:
+            near = difflib.get_close_matches(str(name), _MATCH_PARTS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(_MATCH_PARTS)}"
+            raise ValueError(f"has {name!r:.60}, which is no part of a Match; {hint}")
+    if not parts:
+        raise ValueError(f"has no part of a Match; it takes {', '.join(_MATCH_PARTS)}")
+    checked: dict[str, Any] = {}
     if "status" in parts:
-        plain["status"] = _statuses(parts["status"])
+        checked["status"] = _statuses(parts["status"])
     if "header" in parts:
-        plain["header"] = {name: _pattern(text) for name, text in _headers(parts["header"]).items()}
+        checked["header"] = _header_patterns(parts["header"])
     if "body" in parts:
-        plain["body"] = jmespath_text(parts["body"])
+        checked["body"] = jmespath_text(parts["body"])
     if "text" in parts:
-        plain["text"] = _pattern(parts["text"])
-    return plain
+        checked["text"] = _pattern(parts["text"])
+    return checked
+
+
+def _header_patterns(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("has a header that is no mapping of header names to regular expressions")
+    return {http_syntax.header_name(name): _pattern(text) for name, text in value.items()}
 
 
 def _pattern(value: object) -> str:
@@ -198,7 +196,7 @@ def _pattern(value: object) -> str:
         raise ValueError(f"has {value!r:.60}; it should be a regular expression")
     try:
         re.compile(value)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"has {value!r}, which is not a regular expression: {error}") from error
     return value
 
@@ -229,15 +227,20 @@ def _timeout(value: object) -> float:
 
 def _request_timeout(value: object) -> float:
     seconds = parse_duration(value)  # type: ignore[arg-type]
-    if seconds <= 0:
-        raise ValueError("should be more than 0 seconds")
+    if seconds < SHORTEST_REQUEST_TIMEOUT:
+        raise ValueError(
+            f"is {seconds * 1000:g}ms; a request needs {format_duration(SHORTEST_REQUEST_TIMEOUT)} or more"
+        )
     return seconds
 
 
 def _deadline(value: object) -> float:
     hint = "it should be a datetime with a time zone, or ISO 8601 text with an offset"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)  # epoch seconds, as `check` itself writes them
+        # Epoch seconds, as `check` itself writes them.
+        if not 0 <= value <= _LAST_MOMENT:
+            raise ValueError(f"is {value!r:.60}, which is no moment from 1970 to 9999; {hint}")
+        return float(value)
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -257,15 +260,15 @@ def _on_deadline(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"is {value!r}; it should be a whole number of 1 or more")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+        raise ValueError(f"is {value!r:.60}; it should be a whole number of 1 or more, up to {_MOST:,}")
     return value
 
 
 _RULES: dict[str, Callable[[object], Any]] = {
-    "url": _url,
-    "method": _method,
-    "headers": _headers,
+    "url": http_syntax.url,
+    "method": http_syntax.method,
+    "headers": http_syntax.headers,
     "params": mapping,
     "json": plain,
     "data": _data,

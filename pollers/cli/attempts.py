@@ -82,7 +82,7 @@ class _Silence:
 
 class _Lines:
     def show(self, line: Line) -> None:
-        click.echo("  ".join(_cells(line)), file=sys.stderr)
+        click.echo("  ".join(_cells(line)).rstrip(), file=sys.stderr)
 
     def count_down(self, due: float | None) -> None:
         pass

@@ -6,7 +6,7 @@ import click
 
 from pollers.cli.connection import store
 from pollers.cli.exits import FAILED, SUCCEEDED
-from pollers.cli.text import write_json
+from pollers.cli.text import counted, write_json
 from pollers.store import Risk, risks, server_name
 from pollers.store.listing import count_polls, count_workers
 
@@ -24,7 +24,7 @@ def diagnose(*, as_json: bool) -> int:
         told = [risk._asdict() for risk in found]
         write_json({"server": server, "polls": live, "workers": workers, "risks": told})
     else:
-        click.echo(f"{server}, {live} polls, {workers} workers.")
+        click.echo(f"{server}, {counted(live, 'poll')}, {counted(workers, 'worker')}.")
         for risk in found:
             click.echo(f"- {risk.problem}\n  {risk.cure}")
         if not found:

@@ -27,6 +27,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+        except click.NoSuchOption as error:
+            # The nearest one; click lists them by the alphabet.
+            del (error.possibilities or [])[1:]
+            raise
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:

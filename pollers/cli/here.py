@@ -12,12 +12,14 @@ from pollers.errors import PollEnded
 from pollers.local import Attempted, run_here
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
+from pollers.transport import Request
 
 
 def poll_here(given: Given, *, as_json: bool, quiet: bool) -> int:
     """Poll, write the outcome, and return the exit code."""
     runtime = runtime_of(app)
     spec, _ = given.parse(min_interval=runtime.settings.min_interval)
+    Request.of(spec).check()
     started, attempts = time.time(), 0
 
     def show(attempted: Attempted) -> None:
@@ -51,7 +53,8 @@ def _show(attempted: Attempted, screen: View) -> None:
     answer, decision = attempted.answer, attempted.decision
     # What a condition is waiting for was typed a moment ago; what went wrong is news.
     pending = decision.reason if decision.transient else "not yet"
-    words = {"pending": pending, "failed": f"failed: {decision.reason}"}
+    words = {"pending": pending, "failed": f"failed: {decision.reason}"}.get(decision.state, decision.state)
+    told = answer.error_text != "" and answer.error_text in words
     screen.show(
         Line(
             attempt=attempted.attempt,
@@ -59,8 +62,8 @@ def _show(attempted: Attempted, screen: View) -> None:
             status=answer.status,
             elapsed=answer.elapsed,
             state=decision.state,
-            decision=words.get(decision.state, decision.state),
-            excerpt=answer.error_text or answer.excerpt(),
+            decision=words,
+            excerpt="" if told else answer.error_text or answer.excerpt(),
         )
     )
     screen.count_down(attempted.due)

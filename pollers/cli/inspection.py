@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pollers import PollStatus, poll
 from pollers.cli.connection import redis_url, store
-from pollers.cli.text import printable, span, write_json
+from pollers.cli.text import counted, printable, span, write_json
 from pollers.durations import format_duration
 from pollers.store.listing import count_polls, polls_in
 
@@ -52,7 +52,7 @@ def list_polls(states: frozenset[str], limit: int, *, as_json: bool) -> None:
     elif listed:
         _print_table(listed)
     else:
-        click.echo("No polls are under way." if not total else f"None of {total} polls.", err=True)
+        click.echo("No polls are under way." if not total else f"None of {counted(total, 'poll')}.", err=True)
     if more:
         click.echo(f"There are more, {total} polls in all; --limit lists more of them.", err=True)
 

@@ -7,6 +7,7 @@ import functools
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,7 @@ class Given:
         values, problems = self._read()
         spec = None
         try:
-            spec = PollSpec.parse(**values, min_interval=min_interval)
+            spec = PollSpec.parse(**values, min_interval=min_interval, now=time.time())
         except InvalidPoll as error:
             problems = {**error.problems, **problems}
         if problems or spec is None:

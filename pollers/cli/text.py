@@ -32,6 +32,11 @@ def write_json(value: Any) -> None:
     click.echo(text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: ``1 worker``, ``2 workers``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def clock(moment: float) -> str:
     """Return a moment (epoch seconds) as the time of day here."""
     return datetime.fromtimestamp(moment).astimezone().strftime("%H:%M:%S")

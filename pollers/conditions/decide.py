@@ -66,9 +66,10 @@ def decide(
     if decision.state != "pending":
         return decision
     if decision.transient and spec.max_errors is not None and errors + 1 >= spec.max_errors:
-        return failed(f"{errors + 1} errors in a row, the last: {decision.reason}")
+        return failed(_too_many_errors(errors + 1, decision.reason))
     if spec.max_attempts is not None and attempt >= spec.max_attempts:
-        return failed(f"still pending after {attempt} attempts: {decision.reason}")
+        attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+        return failed(f"still pending after {attempts}: {decision.reason}")
     wait = retry_after(answer.headers, now) if answer.headers else None
     value = None
     if spec.on_deadline == "succeed":
@@ -175,6 +176,10 @@ def pending(reason: str, *, transient: bool = False, **more: Any) -> Decision:
 def failed(reason: str, *, rejected: bool = False) -> Decision:
     """Return the decision that the poll has failed; ``rejected`` for an answer that is permanent."""
     return Decision(state="failed", error="PollRejected" if rejected else "PollFailed", reason=reason)
+
+
+def _too_many_errors(errors: int, last: str) -> str:
+    return f"1 error: {last}" if errors == 1 else f"{errors} errors in a row, the last: {last}"
 
 
 def _words(condition: Any) -> str:

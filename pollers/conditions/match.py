@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathTypeError
 from jmespath.parser import ParsedResult
 
 from pollers.answer import Answer
@@ -74,7 +74,7 @@ def select(expression: str, value: Any) -> Any:
     """Return what a JMESPath expression finds in a value; None when it does not apply to it."""
     try:
         return _compiled(expression).search(value)
-    except JMESPathError:
+    except JMESPathTypeError:
         # A function met a value it is not made for, as `length(@)` of null: not found, not wrong.
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
@@ -17,8 +18,12 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return None
     if text.isascii() and text.isdigit():
         # Longer numbers are nonsense, and the deadline bounds the rest.
-        return float(text[:9]) if len(text) <= 9 else None
+        return float(text) if len(text) <= 9 else None
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            # The form of asctime names no zone; every HTTP-date is in UTC (RFC 9110, section 5.6.7).
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, moment.timestamp() - now)
     except (ValueError, OverflowError):
         return None

@@ -20,15 +20,23 @@ HEALTH_CHECK_INTERVAL = 15
 
 
 def connect(url: str) -> redis.Redis:
-    """Return a client for a ``redis://``, ``rediss://`` or ``unix://`` URL; nothing is sent yet."""
-    return redis.Redis.from_url(
-        _redis_py_url(url),
-        socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=SOCKET_TIMEOUT,
-        health_check_interval=HEALTH_CHECK_INTERVAL,
-        # Once and at once: for a pooled connection that the server has closed in the meantime.
-        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-    )
+    """Return a client for a ``redis://``, ``rediss://`` or ``unix://`` URL; nothing is sent yet.
+
+    Raises:
+        StoreUnavailable: The URL, or an option in it, is not one of a Redis.
+
+    """
+    try:
+        return redis.Redis.from_url(
+            _redis_py_url(url),
+            socket_timeout=SOCKET_TIMEOUT,
+            socket_connect_timeout=SOCKET_TIMEOUT,
+            health_check_interval=HEALTH_CHECK_INTERVAL,
+            # Once and at once: for a pooled connection that the server has closed in the meantime.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
+    except (TypeError, ValueError) as error:
+        raise StoreUnavailable(f"{redact_url(url)} is not the URL of a Redis: {error}") from error
 
 
 @contextmanager
@@ -73,10 +81,6 @@ def _redis_py_url(url: str) -> str:
     """Return the URL in redis-py's form: Celery writes ``unix`` and ``ssl_cert_reqs`` differently."""
     parts = urlsplit(url)
     scheme = {"redis+socket": "unix", "socket": "unix"}.get(parts.scheme, parts.scheme)
-    if scheme not in {"redis", "rediss", "unix"}:
-        raise StoreUnavailable(
-            f"{redact_url(url)} is not a Redis URL; it should begin with redis://, rediss:// or unix://."
-        )
     query = []
     for name, value in parse_qsl(parts.query):
         if name == "ssl_cert_reqs":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,11 +11,14 @@ from urllib.parse import urlsplit
 
 import requests
 
+from pollers.errors import InvalidPoll
 from pollers.following import asked
 from pollers.progress import NONE, Progress
 from pollers.spec import PollSpec
 from pollers.transport.connections import Origin
 
+#: A URL without user, address in brackets, or letters of another alphabet before its path.
+_ORDINARY = re.compile(r"https?://[a-z0-9._-]+(:\d*)?([/?#]|$)", re.ASCII | re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -76,6 +80,22 @@ class Request:
     def asking(cls, spec: PollSpec, progress: Progress = NONE, poll_id: str = "") -> Self:
         """Return the request of an attempt: that of the spec, as the answers before have changed it."""
         return cls.of(asked(spec, progress, poll_id))
+
+    def check(self) -> None:
+        """Have it prepared, as every attempt will, where the rules for a spec do not tell that it can be.
+
+        Raises:
+            InvalidPoll: It cannot be.
+
+        """
+        if _ORDINARY.match(self.url):
+            return
+        try:
+            Wire.of(self.prepared)
+        except (requests.RequestException, ValueError) as error:
+            raise InvalidPoll.of(
+                {"url": "has a host, or a user, that cannot be written in a request"}
+            ) from error
 
     @cached_property
     def prepared(self) -> requests.PreparedRequest:

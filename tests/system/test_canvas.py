@@ -123,6 +123,21 @@ def test_a_wrong_signature_is_told_before_a_chain_starts() -> None:
     """The earliest moment there is."""
     with pytest.raises(InvalidPoll, match="did you mean 'until'"):
         poll.s(untill="status == 'completed'")
+    for arguments in ((42,), (["x"],), ("http://x", "y")):
+        with pytest.raises(InvalidPoll):
+            poll.s(*arguments)
+
+
+def test_a_signature_with_none_for_its_url_waits_for_the_parents_result() -> None:
+    """As one without any does."""
+    assert poll.s(None, every=1) == poll.s(every=1)
+
+
+def test_options_that_leave_no_time_are_refused_at_the_call() -> None:
+    """Before anything is stored."""
+    for options in ({"countdown": "5"}, {"countdown": 700}, {"expires": "tomorrow"}, {"expires": -5}):
+        with pytest.raises(InvalidPoll, match=next(iter(options))):
+            poll.apply_async(("http://127.0.0.1/",), **options)
 
 
 def test_a_countdown_moves_the_first_attempt(endpoint: Endpoint) -> None:

@@ -171,12 +171,22 @@ def test_the_exit_code_says_how_it_ended(
         assert told in report["error"]["message"]
 
 
+def test_what_went_wrong_with_an_attempt_is_told_once(alone: Commands, endpoint: Endpoint) -> None:
+    """On its line, whether the poll goes on or fails."""
+    url = endpoint.script("/job", Reply(drop=True))
+    first, second, _ = alone("run", url, "--every", "0.5s", "--max-errors", "2").err.splitlines()
+    reason = "the connection was closed without an answer"
+    assert (first.count(reason), second.count(reason)) == (1, 1)
+    assert "failed: 2 errors in a row" in second
+
+
 def test_every_wrong_parameter_is_told_at_once(alone: Commands) -> None:
     """One line each, by the name it has at the command line; exit code 2, and no attempt."""
     wrong = {
         "--until": "status ==",
         "--every": "5x",
         "--timeout": "0.1s",
+        "--deadline": "2020-01-01T00:00:00Z",
         "--max-attempts": "many",
         "--header": "no colon",
         "--param": "no equals sign",
@@ -193,9 +203,9 @@ def test_every_wrong_parameter_is_told_at_once(alone: Commands) -> None:
 
 
 def test_usage_that_click_refuses_has_the_same_exit_code(alone: Commands) -> None:
-    """A misspelt option, with the nearest right one; a missing argument; an unknown command."""
-    misspelt = alone("run", "http://127.0.0.1", "--untill", "x")
-    assert (misspelt.code, "Did you mean '--until'" in misspelt.err) == (2, True)
+    """A misspelt option, with the nearest right one only; a missing argument; an unknown command."""
+    misspelt = alone("run", "http://127.0.0.1", "--untl", "x")
+    assert (misspelt.code, "Did you mean '--until'?" in misspelt.err) == (2, True)
     assert alone("run").code == 2
     assert alone("walk").code == 2
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +22,7 @@ from pollers import PollFailed, PollResult, poll
 from pollers.store import Keys
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
-from tests.system.workers import Worker
+from tests.system.workers import ROOT, Worker
 from tests.waiting import wait_until
 
 KEYS = Keys("pollers")
@@ -172,3 +175,36 @@ def test_an_idle_worker_stops_at_once(shared_redis_url: str) -> None:
     started = time.monotonic()
     worker.stop()
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    "settings", [{"POLLERS_PACK_SIZE": "0"}, {"POLLERS_REDIS_URL": "redis://host:port/0"}]
+)
+def test_a_worker_does_not_start_with_settings_that_cannot_be_used(
+    shared_redis_url: str, settings: dict[str, str]
+) -> None:
+    """One sentence that names the setting, and an exit code that supervisors see."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "pollers", "worker"],
+        cwd=ROOT,
+        env={**os.environ, "POLLERS_REDIS_URL": shared_redis_url, **settings},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    (sentence,) = ended.stderr.splitlines()
+    assert next(iter(settings)).lower() in sentence.lower()
+
+
+def test_a_worker_tells_once_of_a_misspelt_setting(shared_redis_url: str) -> None:
+    """Its children do not say it again."""
+    settings = {"POLLERS_PAK_SIZE": "5"}
+    with Worker(
+        shared_redis_url, name="misspelt", pool="prefork", queues="misspelt", settings=settings
+    ) as worker:
+        poll.apply_async(("http://127.0.0.1:1/",), {"max_errors": 1}, queue="misspelt")
+        wait_until(lambda: "PollFailed" in worker.log())
+        assert worker.log().count("did you mean POLLERS_PACK_SIZE?") == 1

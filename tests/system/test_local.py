@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from celery import chain
 
-from pollers import InvalidPoll, PollFailed, PollTimeout, app, poll
+from pollers import Exponential, InvalidPoll, PollFailed, PollTimeout, app, poll
+from pollers.runtime import runtime_of
 from tests.endpoints import Endpoint, Reply
 from tests.system.app import echo
 from tests.waiting import wait_until
@@ -34,6 +36,17 @@ def test_a_poll_called_directly_polls_here(endpoint: Endpoint) -> None:
     url = endpoint.becomes("/a", DONE, after=1)
     assert poll(url, until=UNTIL, returns="n", every="500ms") == 7
     assert len(endpoint.arrivals("/a")) == 2
+
+
+def test_a_poll_called_directly_obeys_the_shortest_interval(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the settings, as on a worker: its jitter asks for less."""
+    runtime = runtime_of(app)
+    monkeypatch.setattr(runtime, "settings", replace(runtime.settings, min_interval=1.0))
+    poll(endpoint.becomes("/a", DONE, after=1), until=UNTIL, every=Exponential(1, 1, jitter="equal"))
+    first, second = endpoint.arrivals("/a")
+    assert second.at - first.at >= 1.0
 
 
 def test_a_poll_called_directly_raises_its_own_errors(endpoint: Endpoint) -> None:

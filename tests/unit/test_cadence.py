@@ -175,8 +175,23 @@ def test_what_is_no_cadence_is_refused(wrong: object) -> None:
         parse_cadence(wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"factor": 0.5}, {"jitter": "some"}, {"min": 10, "max": 5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"factor": 0.5},
+        {"factor": float("inf")},
+        {"factor": float("nan")},
+        {"jitter": "some"},
+        {"min": 10, "max": 5},
+    ],
+)
 def test_a_senseless_exponential_is_refused(wrong: dict[str, Any]) -> None:
     """When it is made."""
     with pytest.raises(ValueError, match=r"factor|jitter|max"):
         Exponential(**wrong)
+
+
+def test_a_linear_cadence_does_not_begin_beyond_its_end() -> None:
+    """Its first wait would be shorter than its start."""
+    with pytest.raises(ValueError, match="max is 5s, which is shorter than start"):
+        Linear(10, 1, 5)

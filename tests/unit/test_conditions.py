@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jmespath.exceptions import UnknownFunctionError
 from requests.structures import CaseInsensitiveDict
 
 from pollers.answer import Answer, AnswerError
-from pollers.conditions import Decision, decide, retry_after
+from pollers.conditions import Decision, decide, holds, retry_after
 from pollers.spec import Match, PollSpec
 
 RUNNING, COMPLETED = {"status": "running"}, {"status": "completed", "n": 7}
@@ -125,6 +128,13 @@ def test_a_body_that_is_not_json_is_transient() -> None:
     assert (decision.state, decision.transient) == ("pending", True)
 
 
+def test_only_a_value_that_a_function_is_not_made_for_is_not_found() -> None:
+    """A function that does not exist is an error: a poll with one would never end well."""
+    assert _decide(_answer(200, 5), until="length(@) > `2`").state == "pending"
+    with pytest.raises(UnknownFunctionError):
+        holds("lenth(@)", _answer(200, [1]))
+
+
 def test_a_deeply_nested_body_is_not_json() -> None:
     """It breaks no worker."""
     assert _decide(_answer(200, b"[" * 100_000), **JMES).transient
@@ -147,8 +157,17 @@ def test_the_value_is_what_returns_selects(params: dict[str, Any], body: Any, va
     assert _decide(_answer(200, body), **params) == Decision(state="succeeded", value=value)
 
 
+@pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "no-such", "hex"])
+def test_a_charset_that_is_none_of_a_body_means_utf_8(charset: str) -> None:
+    """Python knows some that decode names, or nothing at all."""
+    answer = _answer(200, "ist fertig: ä".encode(), content_type=f"text/plain; charset={charset}")
+    assert _decide(answer, until=Match(text="fertig: ä")).value == "ist fertig: ä"
+
+
 def test_too_many_errors_in_a_row_fail() -> None:
     """Counting this one."""
+    assert _decide(_answer(503), max_errors=1).reason == "1 error: HTTP 503"
+    assert _decide(_answer(503), errors=1, max_errors=2).reason == "2 errors in a row, the last: HTTP 503"
     assert _decide(_answer(503), errors=1, max_errors=3).state == "pending"
     assert _decide(_answer(503), errors=2, max_errors=3).error == "PollFailed"
 
@@ -156,6 +175,7 @@ def test_too_many_errors_in_a_row_fail() -> None:
 def test_a_poll_that_is_pending_too_often_fails() -> None:
     """After the attempt that its limit names."""
     assert _decide(_answer(202), attempt=2, max_attempts=3).state == "pending"
+    assert "after 1 attempt:" in _decide(_answer(202), max_attempts=1).reason
     assert "3 attempts" in _decide(_answer(202), attempt=3, max_attempts=3).reason
     assert _decide(_answer(200), attempt=3, max_attempts=3).state == "succeeded"
 
@@ -193,6 +213,23 @@ def test_without_a_condition_the_deadline_alone_brings_success() -> None:
 def test_retry_after_has_two_forms(header: str, seconds: float | None) -> None:
     """RFC 9110, section 10.2.3, with the three forms of an HTTP-date; what is malformed is left out."""
     assert retry_after({"Retry-After": header}, 1_700_000_000.0) == seconds
+
+
+@pytest.fixture
+def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Live in another time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("new_york")
+@pytest.mark.parametrize("header", ["Tue Nov 14 22:15:20 2023", "Tue, 14 Nov 2023 22:15:20 -0000"])
+def test_a_date_without_a_zone_is_in_utc(header: str) -> None:
+    """Wherever the worker stands (RFC 9110, section 5.6.7)."""
+    assert retry_after({"Retry-After": header}, 1_700_000_000.0) == 120.0
 
 
 def test_retry_after_counts_on_any_status() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.durations import format_duration, parse_duration
+from pollers.durations import LONGEST, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,14 @@ def test_what_is_no_duration_is_refused_with_a_hint(wrong: object) -> None:
     """The message says what would be right."""
     with pytest.raises(ValueError, match="10m"):
         parse_duration(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("absurd", [1e300, "1e300", float("inf"), 10**400, "36526d", timedelta.max])
+def test_no_duration_is_longer_than_a_century(absurd: object) -> None:
+    """No date that is computed from it is beyond what can be written."""
+    assert parse_duration(LONGEST) == LONGEST
+    with pytest.raises(ValueError, match="longer than 100 years"):
+        parse_duration(absurd)  # type: ignore[arg-type]
 
 
 @given(st.integers(0, 10**9).map(lambda ms: ms / 1000))

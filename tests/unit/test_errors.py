@@ -37,6 +37,15 @@ def test_a_poll_without_an_attempt_has_no_last_answer() -> None:
     assert (error.status, error.excerpt) == (None, None)
 
 
+def test_a_reason_is_not_said_twice() -> None:
+    """Where no response came, the last answer is what went wrong."""
+    error = PollFailed.build(
+        "1 error: no connection", url="u", status=None, excerpt="no connection", attempts=1, elapsed=1.0
+    )
+    assert str(error) == "u failed: 1 error: no connection (1 attempt in 1.0 s)"
+    assert error.excerpt == "no connection"
+
+
 @pytest.mark.parametrize("kind", ENDED)
 def test_an_error_survives_celerys_json_results(kind: type[PollEnded]) -> None:
     """Written and read by a real backend."""

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from celery import Celery
 
-from pollers.settings import DEFAULT_REDIS_URL, InvalidSetting, Settings
+from pollers.runtime import runtime_of
+from pollers.settings import DEFAULT_REDIS_URL, InvalidSetting, Settings, misspelt
 
 
 def test_there_is_a_default_for_everything() -> None:
@@ -48,9 +50,57 @@ def test_the_store_is_where_celerys_redis_is_unless_it_is_said(
         ("min_interval", "0"),
         ("attempt_events", "-2"),
         ("prefix", "a{b"),
+        ("redis_url", "http://x"),
+        ("redis_url", "redis://host:port/0"),
+        ("redis_url", "redis://host/abc"),
+        ("redis_url", "rediss://[host/0"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     """By the name it was given under."""
     with pytest.raises(InvalidSetting, match=f"(?i)pollers_{name}"):
         Settings.read({}, {f"POLLERS_{name.upper()}": value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("POLLERS_PACK_SIZE", "many", "it should be a whole number, such as 100"),
+        ("POLLERS_MAX_BODY", "1.5", "it should be a whole number, such as 1048576"),
+        ("POLLERS_LEASE", "soon", '"1.5s"'),
+        ("POLLERS_REDIS_URL", "redis://host:port/0", "numbers, as in redis://127.0.0.1:6379/0"),
+        ("POLLERS_REDIS_URL", "http://host", "begin with redis://, rediss:// or unix://"),
+        ("CELERY_BROKER_URL", "redis://:sesame@host/abc", r"'redis://\*\*\*@host/abc'"),
+    ],
+)
+def test_what_would_be_right_is_said(variable: str, value: str, hint: str) -> None:
+    """Without the password."""
+    with pytest.raises(InvalidSetting, match=f"^{variable}.*{hint}"):
+        Settings.read({}, {variable: value})
+
+
+def test_the_first_of_several_brokers_keeps_the_polls() -> None:
+    """Celery separates them by semicolons."""
+    assert Settings.read({"broker_url": "redis://a/0;redis://b/0"}, {}).redis_url == "redis://a/0"
+
+
+def test_a_misspelt_name_is_told_with_the_nearest_right_one() -> None:
+    """In the configuration as in the environment; what is not ours is left alone."""
+    conf = {"pollers_pak_size": 1, "pollers_colour": 2, "pollers_lease": 3, "broker_url": "x", 5: 6}
+    environ = ["POLLERS_MAX_BODDY", "POLLERS_LEASE", "POLLERS_SERVICE_HOST", "POLLERS_PORT_80_TCP", "HOME"]
+    assert misspelt(conf, environ) == [
+        "pollers_pak_size is not a setting of pollers; did you mean pollers_pack_size?",
+        "pollers_colour is not a setting of pollers.",
+        "POLLERS_MAX_BODDY is not a setting of pollers; did you mean POLLERS_MAX_BODY?",
+    ]
+
+
+def test_misspelt_names_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """In a process, however many applications it has."""
+    for name in ("one", "two"):
+        app = Celery(name, set_as_current=False)
+        app.conf.pollers_leese = 5
+        runtime_of(app)
+    assert [line for line in caplog.messages if "leese" in line] == [
+        "pollers_leese is not a setting of pollers; did you mean pollers_lease?"
+    ]

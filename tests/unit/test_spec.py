@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pollers.attempt import SHORTEST_REQUEST
 from pollers.cadence import Exponential, Fixed
 from pollers.errors import InvalidPoll
+from pollers.plain_json import DEEPEST
 from pollers.spec import Match, PollSpec
+from pollers.transport import Request
+from pollers.validation import SHORTEST_REQUEST_TIMEOUT
 
 URL = "https://api.example.com/renders/42"
 
@@ -80,7 +84,57 @@ WRONG: list[tuple[str, Any, str]] = [
     ("keep_params", [1], "list of names"),
     ("max_attempts", 0, "1 or more"),
     ("max_errors", 2.5, "whole number"),
-    ("request_timeout", 0, "more than 0"),
+    ("max_attempts", 10**400, "whole number"),
+    ("request_timeout", 0, "10ms or more"),
+    ("request_timeout", 0.001, "10ms or more"),
+    ("url", "http://*.example.com", "host"),
+    ("url", "http://.example.com", "host"),
+    ("url", "http://a..b/", "host"),
+    ("url", "http://%zz/", "host"),
+    ("url", f"http://{'a' * 70}.example.com", "host"),
+    ("url", f"http://{'a.' * 130}example.com", "host"),
+    ("url", "http://[::1", "URL"),
+    ("url", "http://a\\@b/", "host"),
+    ("url", "http://example.com/\ud800", "surrogate"),
+    ("headers", {"X": "ł"}, "Latin-1"),
+    ("headers", {"X": " a"}, "space"),
+    ("headers", {"X": "a\t"}, "space"),
+    ("headers", {"X": "a\x1b[2J"}, "one line"),
+    ("json", ["\ud800"], "surrogate"),
+    ("json", {"\udfff": 1}, "surrogate"),
+    ("json", [10**5000], "JSON"),
+    ("data", "\ud800", "surrogate"),
+    ("until", "status == '\ud800'", "surrogate"),
+    ("until", Match(text="\ud800"), "surrogate"),
+    ("until", "(" * 5000, "too deeply"),
+    ("until", Match(text="a{99999999999999999999}"), "regular expression"),
+    ("until", Match(text="(" * 5000), "regular expression"),
+    ("until", Match(header={}), "mapping"),
+    (
+        "until",
+        {"status": 200, "stats": 3},
+        "has 'stats', which is no part of a Match; did you mean 'status'?",
+    ),
+    ("until", "lenth(@)", "calls lenth(), which is not a function of JMESPath; did you mean length()?"),
+    ("until", "length()", "calls length() with no arguments; it takes 1 argument"),
+    ("until", "a[?contains(b, 'c') && lenght(d) > `1`].e | [0]", "did you mean length()?"),
+    ("until", "sort_by(@, &lower(a))", "calls lower(), which is not a function"),
+    ("until", Match(body="{a: sum(b, c)}"), "calls sum() with 2 arguments; it takes 1 argument"),
+    ("fail_when", "merge()", "it takes 1 argument or more"),
+    ("returns", "join(a)", "calls join() with 1 argument; it takes 2 arguments"),
+    ("every", "1000y", "10m"),
+    ("every", 1e300, "100 years"),
+    ("every", {"exponential": {"factor": float("inf")}}, "from 1 to 1000"),
+    ("every", {"exponential": {"factor": 10**400}}, "from 1 to 1000"),
+    ("every", {"linear": {"start": "5m", "step": 1, "max": "1m"}}, "max is 1m, which is shorter than start"),
+    ("timeout", 1e300, "100 years"),
+    ("timeout", 10**400, "100 years"),
+    ("timeout", float("inf"), "100 years"),
+    ("timeout", timedelta.max, "100 years"),
+    ("deadline", float("nan"), "datetime"),
+    ("deadline", float("inf"), "datetime"),
+    ("deadline", 10**400, "datetime"),
+    ("deadline", datetime.now(UTC) + timedelta(days=40_000), "100 years"),
 ]
 
 
@@ -118,7 +172,126 @@ def test_contradictions_are_refused(params: dict[str, Any], field: str) -> None:
 
 def test_an_answer_cannot_say_whom_to_ask() -> None:
     """A carried value in the host would let it."""
-    assert "whom to ask" in _problems("http://api{at}/", carry={"at": "at"})["url"]
+    assert "no valid host" in _problems("http://api{at}/", carry={"at": "at"})["url"]
+
+
+def test_a_poll_cannot_be_without_a_deadline() -> None:
+    """None is no limit to Celery's users; what a spec says of itself is accepted again."""
+    assert "needs a deadline" in _problems(URL, timeout=None)["timeout"]
+    assert "needs a deadline" in _problems({"url": URL, "timeout": None})["timeout"]
+    given = PollSpec.parse(URL, deadline=datetime(2100, 1, 1, tzinfo=UTC)).given()
+    assert given["timeout"] is None
+    assert PollSpec.parse(given).given() == given
+
+
+def test_a_deadline_must_leave_time_for_an_attempt() -> None:
+    """As a timeout must."""
+    now = 1_900_000_000.0
+    assert _problems(URL, deadline=now + 0.3, now=now) == {
+        "deadline": "is in 300ms; one attempt needs 1s or more"
+    }
+    assert PollSpec.parse(URL, deadline=now + 1.5, now=now).timeout is None
+
+
+def test_a_request_is_given_as_much_time_as_an_attempt_needs() -> None:
+    """What is accepted is asked at least once."""
+    assert SHORTEST_REQUEST_TIMEOUT >= SHORTEST_REQUEST
+
+
+@pytest.mark.parametrize("levels", [DEEPEST + 1, 990, 100_000])
+def test_json_is_not_nested_without_end(levels: int) -> None:
+    """Whoever reads it would meet the limit of recursion."""
+    nested: Any = 1
+    for _ in range(levels):
+        nested = [nested] if levels % 2 else {"a": nested}
+    assert "nested too deeply" in _problems(URL, json=nested)["json"]
+
+
+def test_json_may_be_as_deep_as_is_said() -> None:
+    """With anything in the innermost list."""
+    nested: Any = ["a", 1, None]
+    for _ in range(DEEPEST - 1):
+        nested = [nested, {}]
+    assert PollSpec.parse(URL, json=nested).json == nested
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8080/",
+        "http://render_farm-1/jobs",
+        "http://xn--bcher-kva.example./",
+        "http://bücher.example/",
+        "http://127.0.0.1/",
+        "http://[::1]:8080/",
+        "https://user:pass@example.com/a%zz?b=%",
+    ],
+)
+def test_a_host_has_many_forms(url: str) -> None:
+    """Names, also of containers and in other alphabets, and addresses."""
+    spec = PollSpec.parse(url)
+    Request.of(spec).check()
+    assert spec.url == url
+
+
+@pytest.mark.parametrize("url", ["http://[v1.x]/", "http://ßa--_/", "http://ł:ł@example.com/"])
+def test_what_no_request_can_carry_is_refused_at_last(url: str) -> None:
+    """By the library that would write the request."""
+    spec = PollSpec.parse(url)
+    with pytest.raises(InvalidPoll) as caught:
+        Request.of(spec).check()
+    assert list(caught.value.problems) == ["url"]
+
+
+@given(st.text("aZ0.-_~:/?#[]@!$&'()*+,;=%\\é☃ \x7f", max_size=12), st.sampled_from(["http", "HTTPS"]))
+def test_a_url_that_is_accepted_can_be_sent(rest: str, scheme: str) -> None:
+    """Whatever is in it."""
+    try:
+        request = Request.of(PollSpec.parse(f"{scheme}://{rest}"))
+        request.check()
+    except InvalidPoll as error:
+        assert list(error.problems) == ["url"]  # noqa: PT017  # either is right
+    else:
+        assert request.wire.head
+
+
+@given(st.text(max_size=8))
+def test_a_header_that_is_accepted_can_be_sent(value: str) -> None:
+    """Whatever is in it."""
+    try:
+        spec = PollSpec.parse(URL, headers={"X-Name": value})
+    except InvalidPoll as error:
+        assert list(error.problems) == ["headers"]  # noqa: PT017  # either is right
+    else:
+        assert Request.of(spec).wire.head
+
+
+def test_a_secret_in_a_header_is_not_repeated() -> None:
+    """By the error that refuses it."""
+    for secret in ("sesame ", "sesame\n", "sesamł"):
+        assert "sesam" not in _problems(URL, headers={"Authorization": secret})["headers"]
+
+
+def test_there_is_one_positional_argument() -> None:
+    """And it is the url, or what a chain's task before returned."""
+    problems = _call_problems(("http://x", "y"), {})
+    assert "2 positional arguments" in problems["args"]
+    assert "absolute" in _call_problems((["x"],), {})["url"]
+    assert "absolute" in _call_problems((42,), {})["url"]
+    assert "missing" in _call_problems((), {})["url"]
+    assert "list with the url" in _call_problems(URL, {})["args"]
+    assert "list with the url" in _call_problems({"url": URL}, {})["args"]
+
+
+def test_names_of_our_own_are_no_parameters() -> None:
+    """A poll that is called with them is refused like any other."""
+    assert list(_call_problems((URL,), {"now": 1, "min_interval": 2})) == ["now", "min_interval"]
+
+
+def _call_problems(args: Any, params: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(InvalidPoll) as caught:
+        PollSpec.of_call(args, params, min_interval=0.5, now=None)
+    return caught.value.problems
 
 
 def test_a_poll_without_a_url_is_refused() -> None:
@@ -131,6 +304,12 @@ def test_a_partial_call_is_checked_too() -> None:
     """All that is known already."""
     with pytest.raises(InvalidPoll, match="did you mean 'every'"):
         PollSpec.check_partial({"evry": 1})
+    with pytest.raises(InvalidPoll, match="absolute http or https URL"):
+        PollSpec.check_partial({}, (42,))
+    with pytest.raises(InvalidPoll, match="positional arguments"):
+        PollSpec.check_partial({}, (URL, "x"))
+    with pytest.raises(InvalidPoll, match="needs a deadline"):
+        PollSpec.check_partial({"timeout": None})
 
 
 def test_a_partial_call_can_be_completed() -> None:

@@ -1,0 +1,58 @@
+"""Plain JSON: what a poll may send and its spec may hold, so that it can be stored and shown everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+#: Levels of lists and mappings. Deeper ones would meet the recursion limits of those who read them.
+DEEPEST = 100
+
+
+def plain(value: object) -> Any:
+    """Return a copy of a value as JSON would give it back.
+
+    Raises:
+        ValueError: It cannot be written as JSON, or is nested too deeply.
+
+    """
+    try:
+        copy = json.loads(json.dumps(value, allow_nan=False))
+    except RecursionError:
+        raise ValueError(f"is nested too deeply; it may have {DEEPEST} levels") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"cannot be written as JSON: {error}") from error
+    if _is_deeper(copy, DEEPEST):
+        raise ValueError(f"is nested too deeply; it may have {DEEPEST} levels")
+    return copy
+
+
+def encodable(value: Any) -> Any:
+    """Return plain JSON whose texts can be encoded in UTF-8; ValueError for any other."""
+    try:
+        _encode(value).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"has {half!r}, which is half a character (a lone surrogate)") from None
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        nested = [one for one in layer if isinstance(one, list | dict)]
+        if not nested:
+            return False
+        layer = [inner for one in nested for inner in (one.values() if isinstance(one, dict) else one)]
+    return any(isinstance(one, list | dict) for one in layer)
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """Return a mapping as plain JSON; ValueError for anything else."""
+    if not isinstance(value, Mapping):
+        raise ValueError("should be a mapping of names to values")
+    content: dict[str, Any] = plain(value)
+    return content
