@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from pollers import following_rules, http_syntax, registry
 from pollers.cadence import parse_cadence
@@ -123,9 +122,6 @@ def _check_together(
         unused = [name for name in values["carry"] if f"{{{name}}}" not in request]
         if unused:
             problems["carry"] = f"has {unused[0]!r}, but {{{unused[0]}}} is nowhere in the request"
-        host = urlsplit(values.get("url", "")).netloc
-        if any(f"{{{name}}}" in host for name in values["carry"]):
-            problems["url"] = "has a carried value in its host; an answer cannot say whom to ask"
     if "deadline" in values:
         if values.get("timeout") is not None:
             problems["timeout"] = "cannot be given beside deadline; give one of them"
