@@ -56,11 +56,3 @@ def _is_deeper(value: Any, levels: int) -> bool:
             return False
         layer = [inner for one in nested for inner in (one.values() if isinstance(one, dict) else one)]
     return any(isinstance(one, list | dict) for one in layer)
-
-
-def mapping(value: object) -> dict[str, Any]:
-    """Return a mapping as plain JSON; ValueError for anything else."""
-    if not isinstance(value, Mapping):
-        raise ValueError("should be a mapping of names to values")
-    content: dict[str, Any] = plain(value)
-    return content
