@@ -213,6 +213,7 @@ class World:
                     self._deaths.append(worker.process.returncode)
                     if worker.process.returncode > 0:
                         sys.stderr.write(f"--- log of worker {worker.name}:\n{worker.log()[-4000:]}\n")
+                    worker.__exit__(None, None, None)  # closes its log
                     settings = {**self.settings, **self._environment}
                     replacement = Worker(self.redis_url, name=f"{worker.name}r", app=APP, settings=settings)
                     self.workers[at] = replacement
