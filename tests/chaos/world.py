@@ -59,13 +59,12 @@ class World:
         self.redis = redis.Redis(port=self.port)
         self.endpoint = Endpoint()
         self.workers: list[Worker] = []
-        #: Environment of all workers.
+        #: Environment of all workers, also of those that take the place of dead ones.
         self.settings = dict(SETTINGS)
         self.results: dict[str, Any] = {}
         #: Polls that are never done and end at their deadlines.
         self.endless: dict[str, Any] = {}
         self._names = count()
-        self._environment: dict[str, str] = {}
         self._keeper = threading.Thread(target=self._replace_the_dead, daemon=True)
         self._stopping = threading.Event()
         self._deaths: list[int] = []
@@ -118,10 +117,6 @@ class World:
         """Start workers side by side."""
         with ThreadPoolExecutor() as threads:
             return list(threads.map(lambda name: self.start_worker(name, **options), names))
-
-    def keep(self, **environment: str) -> None:
-        """Give this environment to workers that take the place of dead ones."""
-        self._environment = environment
 
     def submit(self, polls: int, *, attempts: int = 3, delay: float = 0.0, **options: Any) -> None:
         """Submit polls that succeed with their name after some attempts."""
@@ -214,8 +209,9 @@ class World:
                     if worker.process.returncode > 0:
                         sys.stderr.write(f"--- log of worker {worker.name}:\n{worker.log()[-4000:]}\n")
                     worker.__exit__(None, None, None)  # closes its log
-                    settings = {**self.settings, **self._environment}
-                    replacement = Worker(self.redis_url, name=f"{worker.name}r", app=APP, settings=settings)
+                    replacement = Worker(
+                        self.redis_url, name=f"{worker.name}r", app=APP, settings=self.settings
+                    )
                     self.workers[at] = replacement
                     replacement.start()
 
