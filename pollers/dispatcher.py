@@ -46,6 +46,7 @@ class Dispatcher(bootsteps.StartStopStep):
         self._queues: dict[str, bool] = {}
         self._outage = False
         self._calls = count()
+        self._created_ms = 0
         self._name = ""
 
     def start(self, consumer: Any) -> None:
@@ -90,6 +91,7 @@ class Dispatcher(bootsteps.StartStopStep):
             self._warn_of_risks()
         call_id = f"{self._name}.{next(self._calls)}"
         found = self._runtime.store.dispatch(self._name, call_id, self._queues)
+        self._warn_of_loss(found.created_ms)
         for pack in found.packs:
             self._send(pack)
         released = self._runtime.store.release() if found.releasing else []
@@ -104,6 +106,14 @@ class Dispatcher(bootsteps.StartStopStep):
     def _warn_of_risks(self) -> None:
         for risk in risks(self._runtime.store):
             logger.warning("%s %s", risk.problem, risk.cure)
+
+    def _warn_of_loss(self, created_ms: int) -> None:
+        if self._created_ms and created_ms != self._created_ms:
+            logger.error(
+                "Redis has lost its polls: it was emptied, or restarted without its file. "
+                "Those that are submitted from now on are attempted."
+            )
+        self._created_ms = created_ms
 
     def _send(self, pack: Pack) -> None:
         size = len(pack.polls) // 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socketserver
 import threading
 import time
@@ -34,7 +35,7 @@ class Reply:
         return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Arrival:
     """One request as it came in."""
 
@@ -45,6 +46,8 @@ class Arrival:
     body: bytes
     #: Address of the client, which tells connections apart.
     client: tuple[str, int]
+    #: The moment before which the client cannot have had the answer; infinite while it waits for it.
+    answered: float = math.inf
 
 
 class Endpoint:
@@ -127,6 +130,7 @@ class Endpoint:
                 )
                 reply = answer(arrival)
                 stopping.wait(reply.delay)
+                arrival.answered = time.time()
                 if reply.drop:
                     self.close_connection = True
                     return

@@ -85,7 +85,7 @@ class Store:
         # unbegun for longer than its lease is sent twice.
         pack_size = min(settings.pack_size, settings.concurrency)
         backlog = max(1, min(settings.backlog, settings.concurrency) // pack_size)
-        now, next_due, releasing, unknown, packs, unreadable = self._run(
+        now, next_due, releasing, unknown, packs, unreadable, created = self._run(
             "dispatch",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
@@ -111,6 +111,7 @@ class Store:
                 for pack_id, queue, polls in packs
             ],
             unreadable=[poll_id.decode() for poll_id in unreadable],
+            created_ms=created,
         )
 
     def begin(self, pack: Pack) -> Begun:

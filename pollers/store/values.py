@@ -60,6 +60,8 @@ class Dispatch(NamedTuple):
     packs: list[Pack]
     #: Due polls whose records are damaged or of a newer version; they are left alone for a while.
     unreadable: list[str]
+    #: When the store's first poll was admitted, in ms of Redis' clock; 0 before.
+    created_ms: int
 
 
 class Begun(NamedTuple):

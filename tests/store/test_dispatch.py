@@ -171,3 +171,21 @@ def test_the_next_due_time_is_told(world: World) -> None:
     due = world.store.dispatch("w1", "c", {"": True}).next_due_in
     assert due is not None
     assert 29 < due <= 30
+
+
+def test_a_dispatch_tells_a_new_store_from_the_old_one(world: World) -> None:
+    """By when its first poll was admitted; Redis was emptied in between."""
+
+    def created() -> int:
+        return world.store.dispatch("w1", "c", {"": True}).created_ms
+
+    assert created() == 0
+    world.admit("a")
+    before = created()
+    world.admit("b")
+    assert created() == before > 0
+    world.store.client.flushdb()
+    assert created() == 0
+    wait_until(lambda: world.now_ms() > before)
+    world.admit("c")
+    assert created() > before

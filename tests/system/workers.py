@@ -32,12 +32,10 @@ class Worker:
         queues: str = "",
         settings: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
-        prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
         self._log = tempfile.NamedTemporaryFile(mode="w+", suffix=f".{name}.log")  # noqa: SIM115
         self._command = [
-            *prefix,
             *(sys.executable, "-m", "celery", "-A", app, "worker", "--pool", pool),
             *("--concurrency", str(concurrency), "--hostname", f"{name}@tests"),
             *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),

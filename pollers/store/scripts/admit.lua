@@ -40,5 +40,7 @@ write_record(polls, id, {
 })
 redis.call('ZADD', schedule, math.min(now + delay, deadline), id)
 redis.call('HINCRBY', stats, 'admitted', 1)
+-- Tells this store from one that comes after it, when Redis has lost what it had.
+redis.call('HSETNX', stats, 'created', now)
 if queue ~= '' then redis.call('SADD', queues, queue) end
 return { 1, now, deadline }

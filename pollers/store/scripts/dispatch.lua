@@ -28,10 +28,10 @@
 --   ARGV[12 + 2i] -> name of queue i (from 0), empty for Celery's own routing
 --   ARGV[13 + 2i] -> 1 when the calling worker consumes queue i, else 0
 --
--- Output: {now, next, releasing, unknown, packs, unreadable}: the moment of the call in ms; when the next poll is
+-- Output: {now, next, releasing, unknown, packs, unreadable, created}: the moment of the call in ms; when the next poll is
 --   due in ms, -1 for none; outcomes to be published now; names of queues met that were not among the arguments;
 --   for each pack its id, queue and the flat list {id, attempt, due in ms, ...} of its polls; ids of
---   due polls whose records cannot be read.
+--   due polls whose records cannot be read; when the store's first poll was admitted, in ms, 0 before.
 --
 -- Cost: O(m log n) for n live polls and m taken, m bounded by ARGV[5] for the schedule and as much
 --   again for the overdue sets.
@@ -176,4 +176,8 @@ for counter, count in pairs(counts) do
   if count > 0 then redis.call('HINCRBY', stats, counter, count) end
 end
 local first = redis.call('ZRANGE', schedule, 0, 0, 'WITHSCORES')
-return { now, first[2] and tonumber(first[2]) or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, packs, unreadable }
+local created = tonumber(redis.call('HGET', stats, 'created') or 0)
+return {
+  now, first[2] and tonumber(first[2]) or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, packs, unreadable,
+  created,
+}
