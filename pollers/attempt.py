@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from pollers import outcome
 from pollers.answer import Answer
 from pollers.cadence import next_due
-from pollers.conditions import Decision, decide
+from pollers.conditions import Decision, asked_hold, decide, is_trouble
+from pollers.settings import Settings
 from pollers.spec import PollSpec
 from pollers.store import Record, Settlement
 from pollers.transport import Request, Transport
@@ -50,7 +51,7 @@ def redis_clock(now_ms: int) -> Callable[[], float]:
     return lambda: time.monotonic() + offset
 
 
-def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlement | None:
+def make(attempt: Attempt, transport: Transport, settings: Settings) -> Settlement | None:
     """Check the endpoint once and settle; None when there is no time left for a request."""
     try:
         spec, request = _parsed(attempt.record.spec)
@@ -62,7 +63,7 @@ def make(attempt: Attempt, transport: Transport, min_interval: float) -> Settlem
         return None
     try:
         answer = transport.fetch(request, timeout=timeout)
-        return _settlement(attempt, spec, answer, min_interval)
+        return _settlement(attempt, spec, answer, settings)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
@@ -74,7 +75,7 @@ def _parsed(spec_text: str) -> tuple[PollSpec, Request]:
     return spec, Request.of(spec)
 
 
-def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: float) -> Settlement:
+def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, settings: Settings) -> Settlement:
     record, now = attempt.record, attempt.clock()
     progress = record.progress_values()
     decision = decide(spec, answer, attempt=record.attempt, errors=progress.get("errors", 0), now=now)
@@ -87,7 +88,7 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: 
             deadline=record.deadline_ms / 1000,
             previous_delay=progress.get("delay"),
             retry_after=decision.retry_after,
-            min_interval=min_interval,
+            min_interval=settings.min_interval,
             rng=_rng,
         )
         due_ms, kept = round(due.at * 1000), _progress(progress, decision, due.delay)
@@ -99,6 +100,8 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, min_interval: 
         progress=kept,
         answer=_summary(answer, now),
         outcome=_outcome(decision),
+        hold_ms=_hold_ms(answer, settings, now),
+        trouble=is_trouble(answer),
     )
 
 
@@ -111,6 +114,13 @@ def _progress(before: dict[str, Any], decision: Decision, delay: float) -> str:
     elif "value" in before:
         after["value"] = before["value"]
     return json.dumps(after, separators=(",", ":"))
+
+
+def _hold_ms(answer: Answer, settings: Settings, now: float) -> int:
+    if settings.hold != "origin":
+        return 0
+    asked = asked_hold(answer, now, rate_limit_headers=settings.rate_limit_headers)
+    return round(min(asked, settings.longest_hold) * 1000)
 
 
 def _outcome(decision: Decision) -> str:

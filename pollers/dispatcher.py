@@ -6,6 +6,7 @@ number of workers dispatch side by side; the scripts see to it that a poll is ta
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from itertools import count
@@ -18,12 +19,16 @@ from pollers import control, held
 from pollers.errors import StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack, risks
+from pollers.store.traffic import configure, introduce
 from pollers.task import ATTEMPT
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two calls while polls are due.
 SHORTEST_TICK = 0.020
+#: Seconds between two calls when one could not look at all that is due: what is due behind thousands of
+#: polls that have to wait must not wait with them.
+MORE_TICK = 0.002
 #: Seconds between two calls when nothing is due: eight calls a second find a poll that was submitted
 #: for now, or nudged, within 125 ms.
 LONGEST_TICK = 0.125
@@ -85,6 +90,7 @@ class Dispatcher(bootsteps.StartStopStep):
         if not self._queues:
             self._queues = self._consumed_queues()
             self._warn_of_risks()
+            self._configure_traffic()
         call_id = f"{self._name}.{next(self._calls)}"
         found = self._runtime.store.dispatch(self._name, call_id, self._queues)
         for pack in found.packs:
@@ -96,11 +102,18 @@ class Dispatcher(bootsteps.StartStopStep):
             logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:
             self._queues.setdefault(queue, False)
+        if found.strangers:
+            introduce(self._runtime.store, found.strangers)
         return _next_tick(found)
 
     def _warn_of_risks(self) -> None:
         for risk in risks(self._runtime.store):
             logger.warning("%s %s", risk.problem, risk.cure)
+
+    def _configure_traffic(self) -> None:
+        settings = self._runtime.settings
+        breaker = dataclasses.asdict(settings.breaker) if settings.breaker else None
+        configure(self._runtime.store, settings.limits.texts(), breaker)
 
     def _send(self, pack: Pack) -> None:
         size = len(pack.polls) // 3
@@ -128,6 +141,8 @@ class Dispatcher(bootsteps.StartStopStep):
 
 
 def _next_tick(found: Dispatch) -> float:
+    if found.more or found.strangers:
+        return MORE_TICK
     if found.packs or found.unknown_queues or found.next_due_in is None:
         return SHORTEST_TICK if found.packs or found.unknown_queues else LONGEST_TICK
     return min(max(found.next_due_in, SHORTEST_TICK), LONGEST_TICK)

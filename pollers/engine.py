@@ -121,7 +121,7 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            flight.settlement = make(flight.attempt, self._transport, self._settings.min_interval)
+            flight.settlement = make(flight.attempt, self._transport, self._settings)
         finally:
             self._done.put(flight)
 

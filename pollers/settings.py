@@ -7,11 +7,13 @@ prefix ``POLLERS_``; the environment wins, so that a deployment can override a f
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from pollers.durations import parse_duration
 from pollers.errors import PollError
+from pollers.politeness import NO_LIMITS, Breaker, Limits
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
@@ -52,6 +54,19 @@ class Settings:
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
+    #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
+    limits: Limits = NO_LIMITS
+    #: When the breaker of an origin opens, and for how long; None for no breakers.
+    breaker: Breaker | None = None
+    #: What a poll does whose deadline comes while the breaker of its origin is open: ``attempt``, one last
+    #: attempt shortly before it, or ``wait``.
+    open_breaker: str = "attempt"
+    #: Whom a 429 or 503 with ``Retry-After`` holds: all polls of its ``origin``, or this ``poll``.
+    hold: str = "origin"
+    #: Longest time in seconds that one answer can hold an origin.
+    longest_hold: float = 300.0
+    #: Whether ``RateLimit`` and ``X-RateLimit`` headers that say "nothing left" hold the origin too.
+    rate_limit_headers: bool = False
 
     @classmethod
     def read(cls, conf: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -78,7 +93,10 @@ class Settings:
         for name in ("pack_size", "concurrency", "backlog", "max_crashes", "max_body"):
             if getattr(self, name) < 1:
                 raise InvalidSetting(f"pollers_{name} must be 1 or more.")
-        for name in ("lease", "min_interval"):
+        for name, values in (("hold", ("origin", "poll")), ("open_breaker", ("attempt", "wait"))):
+            if getattr(self, name) not in values:
+                raise InvalidSetting(f"pollers_{name} must be one of {', '.join(values)}.")
+        for name in ("lease", "min_interval", "longest_hold"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
         if self.attempt_events < 0:
@@ -99,12 +117,28 @@ def _celerys_redis(conf: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     return DEFAULT_REDIS_URL
 
 
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def _mapping(raw: object) -> object:
+    """Return a mapping as it is, or what its JSON text in a variable says."""
+    return json.loads(raw) if isinstance(raw, str) else raw
+
+
 def _convert(source: str, kind: str, raw: object) -> object:
     try:
         if kind == "int":
             return int(str(raw))
+        if kind == "bool":
+            return _BOOLEANS[str(raw).lower()]
+        if kind == "Limits":
+            return raw if isinstance(raw, Limits) else Limits.parse(_mapping(raw))
+        if kind == "Breaker | None":
+            return raw if isinstance(raw, Breaker) else Breaker.parse(_mapping(raw))
         if kind == "float":
             return parse_duration(raw)  # type: ignore[arg-type]  # it refuses what it cannot read
         return str(raw)
+    except KeyError as error:
+        raise InvalidSetting(f"{source} is {raw!r}; it should be true or false.") from error
     except (TypeError, ValueError) as error:
         raise InvalidSetting(f"{source} is {raw!r}: {error}") from error

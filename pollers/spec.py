@@ -10,6 +10,7 @@ from typing import Any, Self
 from pollers import validation
 from pollers.cadence import Cadence, Fixed, parse_cadence
 from pollers.errors import InvalidPoll
+from pollers.politeness import origin_of
 from pollers.redaction import redact_params
 from pollers.validation import Match
 
@@ -57,6 +58,14 @@ class PollSpec:
     max_errors: int | None = None
     #: Seconds that one request may take, from connecting to the last byte.
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
+    #: Name of the limit that the poll keeps; None for that of its origin.
+    limit: str | None = None
+    #: ``high``, ``normal`` or ``low``: who goes first when more is due than can be done.
+    priority: str = "normal"
+    #: Whose poll it is: those of each tenant get an even share when more is due than can be done.
+    tenant: str | None = None
+    #: Words to list, pause and resume by.
+    tags: tuple[str, ...] | list[str] = ()
 
     @classmethod
     def parse(
@@ -124,6 +133,11 @@ class PollSpec:
     def cadence(self) -> Cadence:
         """The cadence that `every` describes."""
         return Fixed(self.every) if isinstance(self.every, float) else parse_cadence(self.every)
+
+    @property
+    def origin(self) -> str:
+        """The origin of the endpoint, in its short form."""
+        return origin_of(self.url)
 
     def shown(self) -> dict[str, Any]:
         """Return the given parameters as people may see them, without secrets."""

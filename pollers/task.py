@@ -20,10 +20,12 @@ from pollers.engine import Engine, Settled
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded
 from pollers.local import run_here
 from pollers.observe import events
+from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Pack, Record
+from pollers.store.traffic import read_rules
 
 if TYPE_CHECKING:
     from celery.app.task import Context
@@ -163,9 +165,24 @@ class PollTask(Task):
             delay=max(0.0, delay),
             timeout=timeout,
             deadline=deadline,
+            origin=spec.origin,
+            limit=self._limit(spec.limit),
+            priority=PRIORITIES[spec.priority],
+            tenant=spec.tenant or "",
         )
         if not admission.in_time:
             raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
+
+    def _limit(self, name: str | None) -> str:
+        if name is None:
+            return ""
+        known = self._runtime.settings.limits.texts()
+        if name not in known:
+            known = read_rules(self._runtime.store).limits
+        if name not in known or name == DEFAULT:
+            told = ", ".join(sorted(known.keys() - {DEFAULT})) or "none"
+            raise InvalidPoll.of({"limit": f"is {name!r}, which is not set; pollers_limits has {told}"})
+        return name
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":

@@ -15,10 +15,14 @@ import jmespath.exceptions
 
 from pollers.cadence import parse_cadence
 from pollers.durations import format_duration, parse_duration
+from pollers.politeness import PRIORITIES
 
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
+#: Tags of one poll.
+MOST_TAGS = 16
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f,]{1,100}")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -269,6 +273,27 @@ def _count(value: object) -> int:
     return value
 
 
+def _word(value: object) -> str:
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise ValueError(
+            f"is {value!r:.120}; it should be a word of up to 100 characters, no space or comma in it"
+        )
+    return value
+
+
+def _priority(value: object) -> str:
+    if not isinstance(value, str) or value not in PRIORITIES:
+        raise ValueError(f"is {value!r:.60}; it should be one of {', '.join(PRIORITIES)}")
+    return value
+
+
+def _tags(value: object) -> list[str]:
+    listed = value if isinstance(value, list | tuple | set | frozenset) else [value]
+    if len(listed) > MOST_TAGS:
+        raise ValueError(f"has {len(listed)} tags; a poll takes {MOST_TAGS}")
+    return sorted({_word(tag) for tag in listed})
+
+
 _RULES: dict[str, Callable[[object], Any]] = {
     "url": _url,
     "method": _method,
@@ -287,4 +312,8 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "max_attempts": _count,
     "max_errors": _count,
     "request_timeout": _request_timeout,
+    "limit": _word,
+    "priority": _priority,
+    "tenant": _word,
+    "tags": _tags,
 }

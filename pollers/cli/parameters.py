@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pollers.spec import PollSpec
 
 #: The options that are not called like the parameter they give.
-_OPTIONS = {"url": "URL", "headers": "--header", "params": "--param", "json": "--json-body"}
+_OPTIONS = {"url": "URL", "headers": "--header", "params": "--param", "tags": "--tag", "json": "--json-body"}
 
 _CONDITION = (
     "a JMESPath expression on the JSON body, a status (404), statuses (200,201 or 2xx), or a Match as JSON"
@@ -43,6 +43,10 @@ _HELP: dict[str, tuple[str, str]] = {
     "max_attempts": ("N", "Fail after so many attempts."),
     "max_errors": ("N", "Fail after so many transient errors in a row."),
     "request_timeout": ("DURATION", "Longest time of one request. [default: 10s]"),
+    "limit": ("NAME", "The limit that it keeps, by name. [default: that of its origin]"),
+    "priority": ("high|normal|low", "Who goes first when more is due than can be done. [default: normal]"),
+    "tenant": ("NAME", "Whose poll it is; tenants share evenly when more is due than can be done."),
+    "tags": ("WORD", "A word to list, pause and resume by; repeatable."),
     "method": ("METHOD", "HTTP method. [default: GET]"),
     "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),
     "params": ("NAME=VALUE", "A query parameter; repeatable."),
@@ -53,7 +57,7 @@ _HELP: dict[str, tuple[str, str]] = {
 _STATUS = r"(?:\d+|[1-5]xx)"
 _STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
 
-_REPEATABLE = {"pending_on", "headers", "params"}
+_REPEATABLE = {"pending_on", "headers", "params", "tags"}
 
 
 def shown_name(field: str) -> str:

@@ -19,7 +19,7 @@ class Overview:
 
     #: Live polls whose next attempt is not due yet, or whose attempt runs.
     waiting: int
-    #: Live polls whose attempt is due but not taken by a worker yet.
+    #: Live polls whose attempt is due but not taken by a worker yet, as workers or gates have no room.
     due: int
     #: Attempts that have begun and are not settled.
     running: int
@@ -51,7 +51,6 @@ def overview(store: Store) -> Overview:
 
     """
     keys = store.keys
-    queues = ["", *store.known_queues()]
     with translated_errors(store.client):
         seconds, _ = store.client.time()
         pipe = store.client.pipeline(transaction=False)
@@ -59,11 +58,10 @@ def overview(store: Store) -> Overview:
         pipe.zcount(keys.schedule, "-inf", seconds * 1000)
         pipe.zcard(keys.releases)
         pipe.hgetall(keys.stats)
-        for queue in queues:
-            pipe.zcard(keys.overdue(queue))
-        live, due, releasing, raw, *overdue = pipe.execute()
+        pipe.zcard(keys.lots)
+        live, due, releasing, raw, parked = pipe.execute()
     stats = {name.decode(): int(number) for name, number in raw.items()}
-    due += sum(overdue)
+    due += parked
     begun, crashed = stats.get("begun", 0), stats.get("crashed", 0)
     over = stats.get("settled", 0) + stats.get("abandoned", 0) + crashed
     return Overview(

@@ -15,7 +15,10 @@ import msgpack
 from pollers.errors import UnreadableRecord
 
 #: Version of the layout. A reader takes its own version and older ones, and leaves newer ones alone.
-VERSION = 1
+VERSION = 2
+
+#: The priority of a poll that asks for none.
+NORMAL = 1
 
 LIVE_STATES = frozenset({"waiting", "running"})
 TERMINAL_STATES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
@@ -56,6 +59,16 @@ class Record(NamedTuple):
     claimed_ms: int = 0
     #: How many attempts were begun and never settled.
     crashes: int = 0
+    #: Origin of the endpoint; empty in records of version 1, which pass every gate.
+    origin: str = ""
+    #: Name of the limit that the poll asks for; empty for that of its origin.
+    limit: str = ""
+    #: 0 high, 1 normal, 2 low.
+    priority: int = NORMAL
+    #: Whose poll it is, where several share the workers; may be empty.
+    tenant: str = ""
+    #: 1 while somebody has paused the poll, else 0.
+    paused: int = 0
 
     @classmethod
     def unpack(cls, packed: bytes) -> Record:

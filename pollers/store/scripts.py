@@ -6,13 +6,28 @@ from functools import cache
 from importlib import resources
 
 #: Every script, in the order of a poll's life.
-NAMES = ("admit", "dispatch", "begin", "settle", "release", "claim", "deliver", "cancel", "nudge")
+NAMES = (
+    *("admit", "dispatch", "begin", "settle", "release", "claim", "deliver"),
+    *("cancel", "nudge", "pause", "resume", "govern", "shut", "open"),
+)
+
+#: What a script builds on, beside ``record``.
+PRELUDES = {
+    "dispatch": ("gates", "breaker", "lots"),
+    "begin": ("gates",),
+    "settle": ("gates", "breaker"),
+    "cancel": ("gates",),
+    "pause": ("gates",),
+    "govern": ("gates",),
+    "shut": ("gates",),
+    "open": ("gates", "breaker"),
+}
 
 
 @cache
 def load(name: str) -> str:
-    """Return the text of a script with its prelude, as it is sent to Redis."""
-    return read("record") + "\n" + read(name)
+    """Return the text of a script with its preludes, as it is sent to Redis."""
+    return "\n".join(map(read, ("record", *PRELUDES.get(name, ()), name)))
 
 
 def read(name: str) -> str:

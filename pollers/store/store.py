@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -17,10 +18,16 @@ from pollers.settings import Settings
 from pollers.store import scripts
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
-from pollers.store.record import Record
+from pollers.store.record import NORMAL, Record
 from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement
 
 logger = logging.getLogger(__name__)
+
+_CHANGES = {
+    b"held": "Polls of %s are held: it asked to be left alone.",
+    b"open": "The breaker of %s has opened: too many of its attempts fail.",
+    b"closed": "The breaker of %s has closed: it answers again.",
+}
 
 #: A running attempt may settle so long after its deadline, in ms: its request ends with the deadline,
 #: and the answer still has to travel. Together with a dispatcher's tick it stays under one second.
@@ -35,6 +42,8 @@ SUSPICIOUS = 2
 WORKER_LIFE_MS = 5_000
 #: Polls that one `dispatch` takes at most, so that a call stays around two milliseconds.
 DISPATCH_LIMIT = 500
+#: How long before its deadline, in ms, a poll gets its last attempt through an open breaker.
+LAST_CALL_MS = 1_000
 #: Polls that one `release` takes at most: publishing one costs about a millisecond.
 RELEASE_LIMIT = 20
 
@@ -71,6 +80,10 @@ class Store:
         delay: float = 0.0,
         timeout: float | None = None,
         deadline: float | None = None,
+        origin: str = "",
+        limit: str = "",
+        priority: int = NORMAL,
+        tenant: str = "",
     ) -> Admission:
         """Accept a poll; ``span``, ``delay`` and ``timeout`` are seconds, ``deadline`` epoch seconds."""
         keys = self.keys
@@ -80,6 +93,7 @@ class Store:
             [
                 *(poll_id, queue, spec, held, _ms(span), lapse, _ms(delay)),
                 *(-1 if timeout is None else _ms(timeout), _ms(deadline or 0)),
+                *(origin, limit, priority, tenant),
             ],
         )
         return Admission(new=code == 1, in_time=code >= 0)
@@ -91,23 +105,25 @@ class Store:
         # unbegun for longer than its lease is sent twice.
         pack_size = min(settings.pack_size, settings.concurrency)
         backlog = max(1, min(settings.backlog, settings.concurrency) // pack_size)
-        now, next_due, releasing, unknown, packs, unreadable = self._run(
+        last_call = LAST_CALL_MS if settings.open_breaker == "attempt" else 0
+        now, next_due, releasing, unknown, packs, unreadable, strangers, more = self._run(
             "dispatch",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
+                *(keys.gates, keys.turns, keys.lots, keys.flows, keys.shares, keys.rules),
                 *(key for queue in queues for key in keys.for_queue(queue)),
             ],
             [
                 *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
                 *(pack_size, backlog, call_id),
-                *(settings.max_crashes, SUSPICIOUS, MARGIN_MS),
+                *(settings.max_crashes, SUSPICIOUS, MARGIN_MS, last_call),
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],
         )
         return Dispatch(
             next_due_in=None if next_due < 0 else max(0, next_due - now) / 1000,
             releasing=releasing,
-            unknown_queues=[queue.decode() for queue in unknown],
+            unknown_queues=sorted({queue.decode() for queue in unknown}),
             packs=[
                 Pack(
                     pack_id.decode(),
@@ -117,6 +133,8 @@ class Store:
                 for pack_id, queue, polls in packs
             ],
             unreadable=[poll_id.decode() for poll_id in unreadable],
+            strangers=sorted({origin.decode() for origin in strangers}),
+            more=bool(more),
         )
 
     def begin(self, pack: Pack) -> Begun:
@@ -124,7 +142,7 @@ class Store:
         keys = self.keys
         now, *begun = self._run(
             "begin",
-            [keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue)],
+            [keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue), keys.gates],
             [pack.id, MARGIN_MS, GRACE_MS, *pack.polls],
         )
         return Begun(now, _records(begun))
@@ -132,11 +150,19 @@ class Store:
     def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
         """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""
         keys = self.keys
-        results = self._patiently(
+        results, changes = self._patiently(
             "settle",
-            [keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect],
-            [_ms(self._settings.lease), *(msgpack.packb(settlement) for settlement in settlements)],
+            [
+                *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
+                *(keys.gates, keys.turns, keys.shares),
+            ],
+            [
+                *(_ms(self._settings.lease), random.random()),
+                *(msgpack.packb(settlement) for settlement in settlements),
+            ],
         )
+        for origin, change in zip(changes[::2], changes[1::2], strict=True):
+            logger.warning(_CHANGES[change], origin.decode())
         return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
 
     def release(self) -> list[tuple[str, Record]]:
@@ -164,7 +190,10 @@ class Store:
     def cancel(self, poll_id: str) -> str:
         """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)]
+        key_list = [
+            *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
+            *(keys.gates, keys.turns, keys.shares),
+        ]
         return str(self._patiently("cancel", key_list, [poll_id]).decode())
 
     def nudge(self, poll_id: str) -> str:
@@ -172,6 +201,34 @@ class Store:
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
         return str(self._patiently("nudge", key_list, [poll_id]).decode())
+
+    def pause(self, poll_id: str) -> str:
+        """Pause a poll; return its state, ``waiting`` or ``running`` when it is paused, or ``unknown``."""
+        keys = self.keys
+        key_list = [
+            *(keys.polls, keys.schedule, keys.ended(poll_id)),
+            *(keys.gates, keys.turns, keys.shares),
+        ]
+        return str(self._patiently("pause", key_list, [poll_id]).decode())
+
+    def resume(self, poll_id: str, delay: float = 0.0) -> str:
+        """Resume a paused poll, which is due after ``delay`` seconds; return its state, or ``unknown``."""
+        keys = self.keys
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
+
+    def shut(self, origin: str) -> bool:
+        """Pause an origin; return whether it was not paused before."""
+        return bool(self._patiently("shut", [self.keys.gates], [origin]))
+
+    def open(self, origin: str) -> bool:
+        """Open an origin, whatever kept its polls; return whether something had."""
+        return bool(self._patiently("open", [self.keys.gates, self.keys.turns], [origin]))
+
+    def govern(self, rules: Mapping[str, Mapping[str, Any] | None]) -> int:
+        """Set the rules of gates by name, None for no rules any more; return how many gates are new."""
+        packed = [msgpack.packb(one) for one in rules.items()]
+        return int(self._patiently("govern", [self.keys.gates, self.keys.turns], packed))
 
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).

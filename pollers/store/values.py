@@ -38,6 +38,10 @@ class Dispatch(NamedTuple):
     packs: list[Pack]
     #: Due polls whose records are damaged or of a newer version; they are left alone for a while.
     unreadable: list[str]
+    #: Origins that nobody has told the rules of yet, while there are rules; their polls wait for that.
+    strangers: list[str]
+    #: Whether more is due than the call has looked at.
+    more: bool
 
 
 class Begun(NamedTuple):
@@ -60,6 +64,10 @@ class Settlement(NamedTuple):
     progress: str
     answer: str
     outcome: str
+    #: Ms that the origin asked to be left alone; 0 when it did not.
+    hold_ms: int = 0
+    #: Whether the attempt met trouble that a breaker counts.
+    trouble: bool = False
 
 
 class Claim(NamedTuple):

@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement, Store, scripts
+from pollers.store import Pack, Record, Settlement
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES
 from pollers.store.store import GRACE_MS, MARGIN_MS
+from tests.store.clock import CLOCK, START_MS, SimulatedStore
 
 T = TypeVar("T")
 
-CLOCK = "{pollers}:clock"
-START_MS = 1_000_000
 LEASE_MS = 5_000
 #: Few polls, so that steps meet at one of them.
 MOST_POLLS = 4
@@ -40,19 +39,6 @@ FOLLOWS = {
 def latest(things: list[T], pick: int) -> T:
     """Return one of the things, counted from the end."""
     return things[-1 - pick % len(things)]
-
-
-class SimulatedStore(Store):
-    """The store with a clock that stands still until it is moved."""
-
-    def __init__(self, client: redis.Redis, settings: Settings) -> None:
-        super().__init__(client, settings)
-        real = scripts.read("record")
-        head, tail = real.split("local function clock_ms()")
-        simulated = f"local function clock_ms()\n  return tonumber(redis.call('GET', '{CLOCK}'))\nend"
-        prelude = head + simulated + tail[tail.index("\nend") + 4 :]
-        for name in scripts.NAMES:
-            self._scripts[name] = client.register_script(prelude + "\n" + scripts.read(name))
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -48,6 +48,11 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     recorder = Recorder(world)
     world.admit("p")
     world.store.nudge("p")
+    world.store.pause("p")
+    world.store.resume("p")
+    world.store.govern({"limit:l": {"burst": 1}, "origin:o": None})
+    world.store.shut("o")
+    world.store.open("o")
     pack = world.dispatch(("", "far"))[0]
     world.store.begin(Pack(pack.id, pack.queue, pack.polls))
     world.store.settle([Settlement("p", 1, "failed", 0, "", "", "{}")])

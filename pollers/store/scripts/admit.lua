@@ -15,6 +15,10 @@
 --   ARGV[7] -> ms from now until the first attempt is due
 --   ARGV[8] -> ms from now until the deadline; -1 when the next argument says it
 --   ARGV[9] -> deadline in ms since the epoch; used when the one before is -1
+--   ARGV[10] -> origin of its endpoint
+--   ARGV[11] -> name of the limit that it asks for, empty for that of its origin
+--   ARGV[12] -> priority: 0 high, 1 normal, 2 low
+--   ARGV[13] -> tenant, or empty
 --
 -- Output: {1, now, deadline} when admitted, {0, now, 0} when a poll of this id is known already,
 --   {-1, now, deadline} when the deadline has passed by Redis' clock; moments in ms.
@@ -25,6 +29,7 @@ local polls, schedule, stats, queues, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, queue, spec, held = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local span, lapse = tonumber(ARGV[5]), ARGV[6]
 local delay, timeout, deadline = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local origin, limit, priority, tenant = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13]
 
 local now = clock_ms()
 if redis.call('HEXISTS', polls, id) == 1 or redis.call('EXISTS', ended) == 1 then
@@ -37,6 +42,7 @@ end
 
 write_record(polls, id, {
   KNOWN_VERSION, 'waiting', 0, now, deadline, span, lapse, queue, spec, held, '', '', '', 0, 0, 0,
+  origin, limit, priority, tenant, 0,
 })
 redis.call('ZADD', schedule, math.min(now + delay, deadline), id)
 redis.call('HINCRBY', stats, 'admitted', 1)

@@ -6,6 +6,9 @@
 --   KEYS[3] -> releases
 --   KEYS[4] -> stats
 --   KEYS[5] -> ended:<id>
+--   KEYS[6] -> gates
+--   KEYS[7] -> turns
+--   KEYS[8] -> shares
 --   ARGV[1] -> id of the poll
 --
 -- Output: `cancelled`; the terminal state it had reached before; or `unknown`.
@@ -13,6 +16,7 @@
 -- Cost: O(log n) for n live polls.
 
 local polls, schedule, releases, stats, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+traffic.gates, traffic.turns, traffic.shares = KEYS[6], KEYS[7], KEYS[8]
 local id = ARGV[1]
 
 local record = read_record(polls, id)
@@ -25,6 +29,8 @@ local now = clock_ms()
 record[STATE], record[ENDED] = 'cancelled', now
 write_record(polls, id, record)
 redis.call('ZREM', schedule, id)
+return_share(id, now)
+save_gates()
 redis.call('ZADD', releases, now, id)
 redis.call('HINCRBY', stats, 'cancelled', 1)
 return 'cancelled'

@@ -2,8 +2,10 @@
 
 local VERSION, STATE, ATTEMPT, CREATED, DEADLINE, SPAN, LAPSE, QUEUE, SPEC, HELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 local PROGRESS, ANSWER, OUTCOME, ENDED, CLAIMED, CRASHES = 11, 12, 13, 14, 15, 16
+local ORIGIN, LIMIT, PRIORITY, TENANT, PAUSED = 17, 18, 19, 20, 21
 
-local KNOWN_VERSION = 1
+local KNOWN_VERSION = 2
+local PRIORITIES = { high = 0, normal = 1, low = 2 }
 local ENDED_STATES = { succeeded = true, failed = true, timed_out = true, cancelled = true }
 
 local function clock_ms()
@@ -19,6 +21,12 @@ local function read_record(polls, id)
   if not ok or type(record) ~= 'table' or type(record[VERSION]) ~= 'number' or record[VERSION] > KNOWN_VERSION
     or type(record[CRASHES]) ~= 'number' then
     return nil
+  end
+  if record[VERSION] == 1 then
+    -- Written before there were gates: it passes all of them.
+    record[VERSION] = KNOWN_VERSION
+    record[ORIGIN], record[LIMIT], record[PRIORITY] = '', '', PRIORITIES.normal
+    record[TENANT], record[PAUSED] = '', 0
   end
   return record
 end
