@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement
+from pollers.store import Pack, Record, Settlement, traffic
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES
 from pollers.store.store import GRACE_MS, MARGIN_MS
 from tests.store.clock import CLOCK, START_MS, SimulatedStore
@@ -22,6 +22,9 @@ from tests.store.clock import CLOCK, START_MS, SimulatedStore
 T = TypeVar("T")
 
 LEASE_MS = 5_000
+#: An origin with a limit, and one without.
+ORIGIN, OTHER = "one.example.com", "other.example.com"
+BREAKER = {"ratio": 0.5, "minimum": 2, "window": 10.0, "shortest": 3.0, "longest": 10.0, "trials": 1}
 #: Few polls, so that steps meet at one of them.
 MOST_POLLS = 4
 #: Which of several things a step is about: 0 is the latest.
@@ -52,6 +55,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.client = redis.Redis.from_url(self.redis_url)
         self.client.flushdb()
         self.store = SimulatedStore(self.client, settings)
+        traffic.configure(self.store, {ORIGIN: "1/s in-flight 1"}, BREAKER)
+        traffic.introduce(self.store, [ORIGIN, OTHER])
         self.now = START_MS
         self.client.set(CLOCK, self.now)
         self.calls = 0
@@ -65,6 +70,7 @@ class StoreMachine(RuleBasedStateMachine):
         #: Until when a held task has claimed the outcome of a poll.
         self.claims: dict[str, int] = {}
         self.accepted: set[tuple[str, int]] = set()
+        self.paused: set[str] = set()
 
     @precondition(lambda self: len(self.states) < MOST_POLLS)
     @rule(
@@ -72,11 +78,25 @@ class StoreMachine(RuleBasedStateMachine):
         delay=st.sampled_from([0.0, 0.0, 5.0]),
         span=st.sampled_from([0.5, 10.0]),
         queue=st.sampled_from(["", "far"]),
+        origin=st.sampled_from(["", ORIGIN, ORIGIN, OTHER]),
+        priority=st.sampled_from([0, 1, 2]),
+        tenant=st.sampled_from(["", "t"]),
     )
-    def admit(self, timeout: float, delay: float, span: float, queue: str) -> None:
+    def admit(
+        self,
+        timeout: float,
+        delay: float,
+        span: float,
+        queue: str,
+        origin: str,
+        priority: int,
+        tenant: str,
+    ) -> None:
         """An application submits a poll."""
         poll_id = f"p{len(self.states)}"
-        admission = self.store.admit(poll_id, spec=SPEC, queue=queue, span=span, delay=delay, timeout=timeout)
+        times = {"span": span, "delay": delay, "timeout": timeout}
+        traits = {"origin": origin, "priority": priority, "tenant": tenant}
+        admission = self.store.admit(poll_id, spec=SPEC, queue=queue, **times, **traits)  # type: ignore[arg-type]
         assert admission == (True, True)
         self.states[poll_id], self.numbers[poll_id] = "waiting", 0
         self.deadlines[poll_id] = self.now + round(timeout * 1000)
@@ -104,6 +124,7 @@ class StoreMachine(RuleBasedStateMachine):
         for pack in found.packs:
             for poll_id, number in zip(pack.polls[::3], pack.polls[1::3], strict=True):
                 assert self.states[str(poll_id)] == "waiting"
+                assert str(poll_id) not in self.paused
                 assert number == self.numbers[str(poll_id)] + 1
         for poll_id, deadline in self.deadlines.items():
             assert self.now < deadline + GRACE_MS or self.states[poll_id] not in LIVE_STATES
@@ -118,11 +139,14 @@ class StoreMachine(RuleBasedStateMachine):
             (str(poll_id), int(number))
             for poll_id, number in zip(pack.polls[::3], pack.polls[1::3], strict=True)
             if self.states[str(poll_id)] == "waiting"
+            and str(poll_id) not in self.paused
             and self.numbers[str(poll_id)] == int(number) - 1
             and self.now < self.deadlines[str(poll_id)]
         }
         begun = {(poll_id, record.attempt) for poll_id, record in self.store.begin(pack).polls}
-        assert begun == expected
+        assert begun <= expected
+        for poll_id, _ in expected - begun:
+            assert self.record(poll_id).origin == ORIGIN  # it came too soon for its limit
         for poll_id, number in begun:
             self.numbers[poll_id], self.states[poll_id] = number, "running"
             due = int(self.client.zscore(self.store.keys.schedule, poll_id))  # type: ignore[arg-type]
@@ -135,13 +159,15 @@ class StoreMachine(RuleBasedStateMachine):
         pick=PICKS,
         state=st.sampled_from(["waiting", "succeeded", "failed"]),
         wait=st.sampled_from([0.5, 30.0]),
+        hold=st.sampled_from([0, 0, 3000]),
+        trouble=st.booleans(),
     )
-    def settle(self, pick: int, state: str, wait: float) -> None:
+    def settle(self, pick: int, state: str, wait: float, hold: int, trouble: bool) -> None:
         """An attempt settles; perhaps again, perhaps after it was taken over."""
         poll_id, number = attempt = latest(self.attempts, pick)
         expected = self.states[poll_id] == "running" and self.numbers[poll_id] == number
         due = self.now + round(wait * 1000) if state == "waiting" else 0
-        [result] = self.store.settle([Settlement(poll_id, number, state, due, "", "", "{}")])
+        [result] = self.store.settle([Settlement(poll_id, number, state, due, "", "", "{}", hold, trouble)])
         assert (result is not False) is expected
         if expected:
             assert attempt not in self.accepted
@@ -174,6 +200,21 @@ class StoreMachine(RuleBasedStateMachine):
             due = self.client.zscore(self.store.keys.schedule, poll_id)
             assert due is not None
             assert due <= self.now
+
+    @precondition(lambda self: self.states)
+    @rule(pick=PICKS, resumes=st.booleans())
+    def pause(self, pick: int, resumes: bool) -> None:
+        """Somebody pauses a poll, or resumes one."""
+        poll_id = latest(list(self.states), pick)
+        answer = (self.store.resume if resumes else self.store.pause)(poll_id)
+        if self.states[poll_id] in LIVE_STATES:
+            assert answer == self.states[poll_id]
+            (self.paused.discard if resumes else self.paused.add)(poll_id)
+
+    @rule(opens=st.booleans())
+    def shut(self, opens: bool) -> None:
+        """Somebody pauses an origin, or opens one."""
+        (self.store.open if opens else self.store.shut)(ORIGIN)
 
     @rule()
     def release(self) -> None:
@@ -222,6 +263,14 @@ class StoreMachine(RuleBasedStateMachine):
                 assert schedule[poll_id] <= self.deadlines[poll_id] + GRACE_MS
         assert live | set(schedule) | releases <= set(self.states)
 
+    @invariant()
+    def shares_are_of_polls_in_flight(self) -> None:
+        """Of live ones, as many as the limit counts, and no more than it allows."""
+        shares = {name.decode() for name in self.client.hkeys(self.store.keys.shares)}
+        assert all(self.states[poll_id] in LIVE_STATES for poll_id in shares)
+        (limit,) = traffic.gates(self.store, "limit")
+        assert limit.state.get("flying", 0) == len(shares) <= 1
+
     def observe(self) -> None:
         """Take over what a dispatch has changed, as far as it may."""
         for poll_id, before in self.states.items():
@@ -250,6 +299,7 @@ class StoreMachine(RuleBasedStateMachine):
                 if state != "delivered":
                     assert self.store.claim(poll_id).verdict == "claimed"
                     assert self.store.deliver(poll_id, 3600.0)
-            assert self.client.exists(self.store.keys.polls, self.store.keys.schedule) == 0
+            keys = self.store.keys
+            assert self.client.exists(keys.polls, keys.schedule, keys.shares) == 0
         finally:
             self.client.close()
