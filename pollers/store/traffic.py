@@ -16,6 +16,9 @@ from pollers.politeness import Breaker, Limit, rules_for
 from pollers.store.connection import translated_errors
 from pollers.store.store import Store
 
+#: How long an origin is approached, in ms; ``gates.lua`` has it in doublings.
+APPROACH_MS = 10_000
+
 _CONFIGURED = "configured"
 _LIMIT, _ORIGIN = "limit:", "origin:"
 
@@ -45,13 +48,25 @@ class Gate(NamedTuple):
     parked: int
     now_ms: int
 
-    def is_open(self) -> bool:
-        """Whether an origin's polls are neither paused nor held, and its breaker is closed."""
-        return not (self.state.get("paused") or self.state.get("breaker")) and not self.held()
+    def condition(self) -> str:
+        """Return ``open``, or what an origin is: ``paused``, ``held``, ``broken``, ``on trial``.
 
-    def held(self) -> float:
-        """Return the seconds for which an origin's polls are held yet."""
-        return max(0.0, float(self.state.get("held", 0) - self.now_ms) / 1000)
+        It is broken while its breaker is open, on trial while that is half-open. After each of these it is
+        ``approached`` for a while.
+        """
+        if self.state.get("paused"):
+            return "paused"
+        if self.state.get("held", 0) > self.now_ms:
+            return "held"
+        if breaker := self.state.get("breaker"):
+            return "broken" if breaker == "open" else "on trial"
+        approached = self.now_ms < self.state.get("approach", -APPROACH_MS) + APPROACH_MS
+        return "approached" if approached else "open"
+
+    def closed_for(self) -> float:
+        """Return the seconds for which an origin is held or broken yet; 0 for all else."""
+        until = {"held": "held", "broken": "open_until"}.get(self.condition())
+        return max(0.0, float(self.state[until] - self.now_ms) / 1000) if until else 0.0
 
 
 def read_rules(store: Store) -> Rules:
