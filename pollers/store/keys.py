@@ -41,11 +41,18 @@ class Keys:
         #: HASH, what the limits and breakers are: ``configured`` -> JSON of the workers' settings,
         #: ``limit:<name>`` -> a limit that was set by hand, as text. Empty when there are none.
         self.rules = tag + "rules"
+        #: STRING, when an outage of all workers began and ended, and how many ms what was due meanwhile is
+        #: spread over, as a MessagePack array. Expires then.
+        self.outage = tag + "outage"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:
         """STRING, the record of a delivered poll without its value. Expires with `result_expires`."""
         return f"{self._tag}ended:{poll_id}"
+
+    def admissions(self, origin: str) -> str:
+        """STRING, polls of an origin that were admitted in this second. Expires with it."""
+        return f"{self._tag}admissions:{origin}"
 
     def queued(self, queue: str) -> str:
         """ZSET, pack id -> end of its lease in ms. Packs that are sent but not begun; bounded."""

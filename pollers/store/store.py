@@ -84,16 +84,23 @@ class Store:
         limit: str = "",
         priority: int = NORMAL,
         tenant: str = "",
+        spread: float = 0.0,
     ) -> Admission:
-        """Accept a poll; ``span``, ``delay`` and ``timeout`` are seconds, ``deadline`` epoch seconds."""
+        """Accept a poll; ``span``, ``delay`` and ``timeout`` are seconds, ``deadline`` epoch seconds.
+
+        ``spread`` is by how many seconds its first attempt may be put off when many are admitted at once.
+        """
         keys = self.keys
         code, _, _ = self._patiently(
             "admit",
-            [keys.polls, keys.schedule, keys.stats, keys.queues, keys.ended(poll_id)],
+            [
+                *(keys.polls, keys.schedule, keys.stats, keys.queues, keys.ended(poll_id)),
+                keys.admissions(origin),
+            ],
             [
                 *(poll_id, queue, spec, held, _ms(span), lapse, _ms(delay)),
                 *(-1 if timeout is None else _ms(timeout), _ms(deadline or 0)),
-                *(origin, limit, priority, tenant),
+                *(origin, limit, priority, tenant, _ms(spread), random.random()),
             ],
         )
         return Admission(new=code == 1, in_time=code >= 0)
@@ -110,7 +117,7 @@ class Store:
             "dispatch",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
-                *(keys.gates, keys.turns, keys.lots, keys.flows, keys.shares, keys.rules),
+                *(keys.gates, keys.turns, keys.lots, keys.flows, keys.shares, keys.rules, keys.outage),
                 *(key for queue in queues for key in keys.for_queue(queue)),
             ],
             [

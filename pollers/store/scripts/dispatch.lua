@@ -20,7 +20,8 @@
 --   KEYS[9] -> flows
 --   KEYS[10] -> shares
 --   KEYS[11] -> rules
---   KEYS[12 + 2i], KEYS[13 + 2i] -> queued and workers of queue i (from 0)
+--   KEYS[12] -> outage
+--   KEYS[13 + 2i], KEYS[14 + 2i] -> queued and workers of queue i (from 0)
 --   ARGV[1] -> name of the calling worker
 --   ARGV[2] -> ms after which a worker that does not call counts as gone
 --   ARGV[3] -> lease of a dispatched poll in ms
@@ -48,7 +49,7 @@
 local polls, schedule, releases, stats, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 traffic.gates, traffic.turns, traffic.lots, traffic.flows = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 traffic.shares = KEYS[10]
-local rules = KEYS[11]
+local rules, outage = KEYS[11], KEYS[12]
 local worker, worker_life, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local grace, most, pack_size = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local backlog, call_id = tonumber(ARGV[7]), ARGV[8]
@@ -59,27 +60,50 @@ local last_call = tonumber(ARGV[12])
 local SUSPECT_PAUSE = 100
 -- Parked polls of a lot that are read at a time.
 local CHUNK = 20
+-- Overdue polls after an outage that are spread, and the longest time in ms that they are spread over.
+local CROWD, LONGEST_REPLAY = 100, 10000
 -- Due polls that are parked in one call at most: parking costs more than sending, and a call has to be short.
 local MOST_PARKED = 250
 
 local now = clock_ms()
 local packs, unknown, unreadable, strangers, queues = {}, {}, {}, {}, {}
 local counts = { dispatched = 0, crashed = 0 }
-local newly_parked = 0
+local newly_parked, last_seen = 0, 0
 local gated = redis.call('EXISTS', traffic.gates, rules) > 0
 local limited = gated and redis.call('EXISTS', traffic.shares) > 0
 local learning = gated and redis.call('EXISTS', rules) > 0
 
 for i = 0, (#ARGV - 12) / 2 - 1 do
-  local queue = { name = ARGV[13 + 2 * i], queued = KEYS[12 + 2 * i], pack = nil }
+  local queue = { name = ARGV[13 + 2 * i], queued = KEYS[13 + 2 * i], pack = nil }
   queue.lot = 'queue:' .. queue.name
-  local workers = KEYS[13 + 2 * i]
+  local workers = KEYS[14 + 2 * i]
+  local latest = redis.call('ZRANGE', workers, -1, -1, 'WITHSCORES')
+  last_seen = math.max(last_seen, tonumber(latest[2] or 0))
   if ARGV[14 + 2 * i] == '1' then redis.call('ZADD', workers, now, worker) end
   redis.call('ZREMRANGEBYSCORE', workers, '-inf', now - worker_life)
   redis.call('ZREMRANGEBYSCORE', queue.queued, '-inf', now)
   queue.workers = redis.call('ZCARD', workers)
   queue.room = backlog * queue.workers - redis.call('ZCARD', queue.queued)
   queues[queue.name] = queue
+end
+
+-- When all workers were gone, or Redis was, many polls have come due meanwhile. They do not go at
+-- once, but in the order and at the distances that they would have gone, only faster: none is put off
+-- by more than its cadence, as each was due first within one cadence after the outage began.
+local replay = redis.call('GET', outage)
+replay = replay and cmsgpack.unpack(replay)
+if last_seen > 0 and now - last_seen > worker_life and redis.call('ZCOUNT', schedule, '-inf', now) > CROWD then
+  replay = { last_seen, now, math.min(now - last_seen, LONGEST_REPLAY) }
+  redis.call('SET', outage, cmsgpack.pack(replay), 'PX', replay[3])
+end
+
+-- Puts off a poll that was due in an outage until its turn; false when it need not wait.
+local function is_put_off(id, record, due)
+  if not replay or due < replay[1] or due >= replay[2] then return false end
+  local turn = replay[2] + math.floor((due - replay[1]) * replay[3] / (replay[2] - replay[1]))
+  if turn <= now or turn >= record[DEADLINE] - last_call then return false end
+  redis.call('ZADD', schedule, turn, id)
+  return true
 end
 
 -- Opens a pack in the queue where there is room; nil when there is none.
@@ -288,7 +312,7 @@ for i = 1, #due_polls, 2 do
   local id, due = due_polls[i], tonumber(due_polls[i + 1])
   local record = read_record(polls, id)
   if record then
-    if wants_attempt(id, record) then send_or_park(id, record, due) end
+    if wants_attempt(id, record) and not is_put_off(id, record, due) then send_or_park(id, record, due) end
   elseif redis.call('HEXISTS', polls, id) == 1 then
     -- Damaged or of a newer version: out of the way, and looked at again by who can read it.
     redis.call('ZADD', schedule, now + 4 * lease, id)
