@@ -53,6 +53,9 @@ def _steps(redis: machine.Redis, url: str, full: Load, *, quick: bool):  # type:
     """Yield the measurements to take, this system's first and last, so that drift shows."""
     ours = systems.pollers_system
     yield lambda: ours(redis, url, full, name="pollers, packs of up to 50, threads", pack_size=50)
+    # Limits that are kept for every attempt, and that none meets.
+    wide = {"default": "1000000/s in-flight 10000"}
+    yield lambda: ours(redis, url, full, name="pollers, the same, with limits", pack_size=50, limits=wide)
     yield lambda: systems.bare_loop(url, full)
     by_hand = dataclasses.replace(full, polls=full.polls // 2, every=max(1.0, full.every))
     yield lambda: systems.self_retry(redis, url, by_hand)

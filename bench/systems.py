@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -56,6 +57,7 @@ def pollers_system(
     pack_size: int,
     pool: str = "threads",
     slots: int = 8,
+    limits: Mapping[str, str] | None = None,
 ) -> Measurement:
     """Measure this system with two worker processes (of the prefork pool: one with two children)."""
     redis.client.flushall()
@@ -64,6 +66,7 @@ def pollers_system(
         "POLLERS_REDIS_URL": redis.url,
         "POLLERS_PACK_SIZE": str(pack_size),
         "POLLERS_MIN_INTERVAL": "0.01",
+        **({"POLLERS_LIMITS": json.dumps(limits)} if limits else {}),
     }
     count = 1 if pool == "prefork" else 2
     arguments = ("--pool", pool, "--concurrency", str(slots))
@@ -95,6 +98,7 @@ def admit(store: Store, endpoint: str, load: Load, *, delay: float = 0.0, timeou
             span=spec.request_timeout,
             timeout=timeout,
             delay=delay + load.every * number / load.polls,
+            origin=spec.origin,
         )
 
 

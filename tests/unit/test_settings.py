@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pollers.politeness import Breaker
 from pollers.settings import DEFAULT_REDIS_URL, InvalidSetting, Settings
 
 
@@ -48,9 +49,29 @@ def test_the_store_is_where_celerys_redis_is_unless_it_is_said(
         ("min_interval", "0"),
         ("attempt_events", "-2"),
         ("prefix", "a{b"),
+        ("limits", "10/s"),
+        ("limits", '{"a": "fast"}'),
+        ("breaker", '{"ratio": 2}'),
+        ("hold", "everything"),
+        ("open_breaker", "break"),
+        ("longest_hold", "0"),
+        ("rate_limit_headers", "perhaps"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     """By the name it was given under."""
     with pytest.raises(InvalidSetting, match=f"(?i)pollers_{name}"):
         Settings.read({}, {f"POLLERS_{name.upper()}": value})
+
+
+def test_mappings_are_read_from_a_configuration_and_as_json_from_the_environment() -> None:
+    """Limits and breakers."""
+    conf = {"pollers_limits": {"default": "10/s"}, "pollers_breaker": {}}
+    settings = Settings.read(conf, {"POLLERS_RATE_LIMIT_HEADERS": "true"})
+    assert settings.limits.texts() == {"default": "10/s"}
+    assert settings.breaker == Breaker()
+    assert settings.rate_limit_headers
+    environ = {"POLLERS_LIMITS": '{"*.internal": "5/s"}', "POLLERS_BREAKER": '{"window": "1m"}'}
+    settings = Settings.read(conf, environ)
+    assert settings.limits.texts() == {"*.internal": "5/s"}
+    assert settings.breaker == Breaker(window=60.0)
