@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pollers import outcome
 from pollers.answer import Answer
-from pollers.cadence import next_due
+from pollers.cadence import aligned, next_due
 from pollers.conditions import Decision, asked_hold, decide, is_trouble
 from pollers.settings import Settings
 from pollers.spec import PollSpec
@@ -45,14 +45,21 @@ class Attempt(NamedTuple):
         return self.record.deadline_ms / 1000 - self.clock()
 
 
+#: Gets an attempt and the answer to its request.
+Heard = Callable[[Attempt, Answer], None]
+
+
 def redis_clock(now_ms: int) -> Callable[[], float]:
     """Return a clock in seconds that goes on from a moment of Redis' clock, whatever the local time."""
     offset = now_ms / 1000 - time.monotonic()
     return lambda: time.monotonic() + offset
 
 
-def make(attempt: Attempt, transport: Transport, settings: Settings) -> Settlement | None:
-    """Check the endpoint once and settle; None when there is no time left for a request."""
+def make(attempt: Attempt, transport: Transport, settings: Settings, heard: Heard) -> Settlement | None:
+    """Check the endpoint once and settle; None when there is no time left for a request.
+
+    ``heard`` gets the answer of a request that other polls share.
+    """
     try:
         spec, request = _parsed(attempt.record.spec)
     except Exception:
@@ -63,6 +70,18 @@ def make(attempt: Attempt, transport: Transport, settings: Settings) -> Settleme
         return None
     try:
         answer = transport.fetch(request, timeout=timeout)
+        if attempt.record.request:
+            heard(attempt, answer)
+        return _settlement(attempt, spec, answer, settings)
+    except Exception:
+        logger.exception("Poll %s cannot be decided.", attempt.poll_id)
+        return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
+
+
+def take_over(attempt: Attempt, answer: Answer, settings: Settings) -> Settlement:
+    """Settle an attempt by the answer that another poll got to the same request."""
+    try:
+        spec, _ = _parsed(attempt.record.spec)
         return _settlement(attempt, spec, answer, settings)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
@@ -91,7 +110,12 @@ def _settlement(attempt: Attempt, spec: PollSpec, answer: Answer, settings: Sett
             min_interval=settings.min_interval,
             rng=_rng,
         )
-        due_ms, kept = round(due.at * 1000), _progress(progress, decision, due.delay)
+        at = due.at
+        if attempt.record.request and due.attempt and not decision.retry_after:
+            together = aligned(at, due.delay)
+            if now + settings.min_interval <= together < record.deadline_ms / 1000:
+                at = together
+        due_ms, kept = round(at * 1000), _progress(progress, decision, due.delay)
     return Settlement(
         poll_id=attempt.poll_id,
         attempt=record.attempt,

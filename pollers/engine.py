@@ -16,7 +16,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from pollers.attempt import Attempt, make, redis_clock
+from pollers.answer import Answer
+from pollers.attempt import Attempt, make, redis_clock, take_over
 from pollers.errors import StoreUnavailable
 from pollers.lanes import PACE, Lanes
 from pollers.settings import Settings
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that finished attempts wait for company while others are in flight.
 LINGER = 0.010
+#: Seconds that an answer which polls share is kept for those that are not parked yet.
+JOINING = 0.020
 #: Seconds that a pack's task waits for its slow attempts before it leaves them to the settler.
 PATIENCE = 0.25
 
@@ -121,9 +124,30 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            flight.settlement = make(flight.attempt, self._transport, self._settings)
+            flight.settlement = make(flight.attempt, self._transport, self._settings, self._share)
         finally:
             self._done.put(flight)
+
+    def _share(self, asked: Attempt, answer: Answer) -> None:
+        """Let the polls that wait for the answer to the same request have it."""
+        last = False
+        try:
+            while True:
+                joined = self._store.join(asked.record.request, last=last)
+                clock = redis_clock(joined.now_ms)
+                self._release(-len(joined.polls))
+                for poll in joined.polls:
+                    flight = _Flight(Attempt(*poll, clock), lambda: None)
+                    flight.settlement = take_over(flight.attempt, answer, self._settings)
+                    self._done.put(flight)
+                if last and not joined.polls:
+                    return
+                if not joined.polls:
+                    # Those that were due at the same moment may still be on their way to it.
+                    time.sleep(JOINING)
+                last = not joined.polls
+        except StoreUnavailable as error:
+            logger.warning("Polls that wait for an answer will ask for it themselves: %s", error)
 
     def _reserve(self, size: int) -> None:
         # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Self
@@ -19,6 +20,16 @@ __all__ = ["Match", "PollSpec"]
 DEFAULT_EVERY = 5.0
 DEFAULT_TIMEOUT = 600.0
 DEFAULT_REQUEST_TIMEOUT = 10.0
+#: Hexadecimal digits that tell requests apart.
+DIGEST_LENGTH = 24
+#: Parameters that say what an answer means and when to ask, not what is asked. What is not listed here is
+#: part of the request.
+_NOT_OF_THE_REQUEST = frozenset(
+    {
+        *("until", "fail_when", "returns", "pending_on", "every", "timeout", "deadline", "on_deadline"),
+        *("max_attempts", "max_errors", "request_timeout", "limit", "priority", "tenant", "coalesce", "tags"),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +75,8 @@ class PollSpec:
     priority: str = "normal"
     #: Whose poll it is: those of each tenant get an even share when more is due than can be done.
     tenant: str | None = None
+    #: Whether it shares the answers to its request with other polls that make the same and share, too.
+    coalesce: bool = False
     #: Words to list, pause and resume by.
     tags: tuple[str, ...] | list[str] = ()
 
@@ -133,6 +146,15 @@ class PollSpec:
     def cadence(self) -> Cadence:
         """The cadence that `every` describes."""
         return Fixed(self.every) if isinstance(self.every, float) else parse_cadence(self.every)
+
+    @property
+    def request_digest(self) -> str:
+        """What tells its request from others; empty for a poll that does not share answers."""
+        if not self.coalesce:
+            return ""
+        request = {name: value for name, value in self.given().items() if name not in _NOT_OF_THE_REQUEST}
+        text = json.dumps(request, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
     @property
     def origin(self) -> str:

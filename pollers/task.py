@@ -169,6 +169,7 @@ class PollTask(Task):
             limit=self._limit(spec.limit),
             priority=PRIORITIES[spec.priority],
             tenant=spec.tenant or "",
+            request=spec.request_digest,
             spread=0.0 if delay else spec.cadence.shortest,
         )
         if not admission.in_time:

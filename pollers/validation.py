@@ -287,6 +287,12 @@ def _priority(value: object) -> str:
     return value
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"is {value!r:.60}; it should be True or False")
+    return value
+
+
 def _tags(value: object) -> list[str]:
     listed = value if isinstance(value, list | tuple | set | frozenset) else [value]
     if len(listed) > MOST_TAGS:
@@ -315,5 +321,6 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "limit": _word,
     "priority": _priority,
     "tenant": _word,
+    "coalesce": _flag,
     "tags": _tags,
 }

@@ -46,6 +46,7 @@ _HELP: dict[str, tuple[str, str]] = {
     "limit": ("NAME", "The limit that it keeps, by name. [default: that of its origin]"),
     "priority": ("high|normal|low", "Who goes first when more is due than can be done. [default: normal]"),
     "tenant": ("NAME", "Whose poll it is; tenants share evenly when more is due than can be done."),
+    "coalesce": ("true|false", "Share the answers to its request with polls that make the same."),
     "tags": ("WORD", "A word to list, pause and resume by; repeatable."),
     "method": ("METHOD", "HTTP method. [default: GET]"),
     "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),
@@ -155,6 +156,10 @@ def _count(text: str) -> int | str:
     return int(text) if re.fullmatch(r"-?\d+", text.strip()) else text
 
 
+def _flag(text: str) -> bool | str:
+    return {"true": True, "false": False}.get(text.strip().lower(), text)
+
+
 def _pending(texts: Iterable[str]) -> list[Any]:
     answers: list[Any] = []
     for text in texts:
@@ -214,6 +219,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "max_errors": _count,
     "headers": _headers,
     "params": _params,
+    "coalesce": _flag,
     "data": _content,
     "json": _json_content,
 }

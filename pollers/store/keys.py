@@ -44,6 +44,9 @@ class Keys:
         #: STRING, when an outage of all workers began and ended, and how many ms what was due meanwhile is
         #: spread over, as a MessagePack array. Expires then.
         self.outage = tag + "outage"
+        #: HASH, digest of a request -> the poll that makes it for those that wait for its answer, and
+        #: until when, as a MessagePack array. Only requests under way.
+        self.asking = tag + "asking"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:

@@ -69,6 +69,8 @@ class Record(NamedTuple):
     tenant: str = ""
     #: 1 while somebody has paused the poll, else 0.
     paused: int = 0
+    #: Digest of its request, when it shares the answer with other polls; else empty.
+    request: str = ""
 
     @classmethod
     def unpack(cls, packed: bytes) -> Record:

@@ -7,17 +7,18 @@ from importlib import resources
 
 #: Every script, in the order of a poll's life.
 NAMES = (
-    *("admit", "dispatch", "begin", "settle", "release", "claim", "deliver"),
+    *("admit", "dispatch", "begin", "join", "settle", "release", "claim", "deliver"),
     *("cancel", "nudge", "pause", "resume", "govern", "shut", "open"),
 )
 
 #: What a script builds on, beside ``record``.
 PRELUDES = {
-    "dispatch": ("gates", "breaker", "lots"),
-    "begin": ("gates",),
+    "dispatch": ("gates", "breaker", "lots", "sharing"),
+    "begin": ("gates", "sharing"),
+    "join": ("gates", "lots"),
     "settle": ("gates", "breaker"),
-    "cancel": ("gates",),
-    "pause": ("gates",),
+    "cancel": ("gates", "sharing"),
+    "pause": ("gates", "sharing"),
     "govern": ("gates",),
     "shut": ("gates",),
     "open": ("gates", "breaker"),

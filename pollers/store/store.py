@@ -44,6 +44,8 @@ WORKER_LIFE_MS = 5_000
 DISPATCH_LIMIT = 500
 #: How long before its deadline, in ms, a poll gets its last attempt through an open breaker.
 LAST_CALL_MS = 1_000
+#: Polls that one `join` begins at most.
+JOIN_LIMIT = 200
 #: Polls that one `release` takes at most: publishing one costs about a millisecond.
 RELEASE_LIMIT = 20
 
@@ -85,6 +87,7 @@ class Store:
         priority: int = NORMAL,
         tenant: str = "",
         spread: float = 0.0,
+        request: str = "",
     ) -> Admission:
         """Accept a poll; ``span``, ``delay`` and ``timeout`` are seconds, ``deadline`` epoch seconds.
 
@@ -100,7 +103,7 @@ class Store:
             [
                 *(poll_id, queue, spec, held, _ms(span), lapse, _ms(delay)),
                 *(-1 if timeout is None else _ms(timeout), _ms(deadline or 0)),
-                *(origin, limit, priority, tenant, _ms(spread), random.random()),
+                *(origin, limit, priority, tenant, _ms(spread), random.random(), request),
             ],
         )
         return Admission(new=code == 1, in_time=code >= 0)
@@ -117,7 +120,16 @@ class Store:
             "dispatch",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
-                *(keys.gates, keys.turns, keys.lots, keys.flows, keys.shares, keys.rules, keys.outage),
+                *(
+                    keys.gates,
+                    keys.turns,
+                    keys.lots,
+                    keys.flows,
+                    keys.shares,
+                    keys.rules,
+                    keys.outage,
+                    keys.asking,
+                ),
                 *(key for queue in queues for key in keys.for_queue(queue)),
             ],
             [
@@ -149,8 +161,27 @@ class Store:
         keys = self.keys
         now, *begun = self._run(
             "begin",
-            [keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue), keys.gates],
+            [
+                *(keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue)),
+                *(keys.gates, keys.turns, keys.asking),
+            ],
             [pack.id, MARGIN_MS, GRACE_MS, *pack.polls],
+        )
+        return Begun(now, _records(begun))
+
+    def join(self, request: str, *, last: bool) -> Begun:
+        """Begin attempts of polls that wait for the answer to a request, up to `JOIN_LIMIT`.
+
+        With ``last``, and when none waits any more, the next one that is due makes a new request.
+        """
+        keys = self.keys
+        now, *begun = self._run(
+            "join",
+            [
+                *(keys.polls, keys.schedule, keys.stats),
+                *(keys.lots, keys.flows, keys.turns, keys.asking),
+            ],
+            [request, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
         )
         return Begun(now, _records(begun))
 
@@ -199,7 +230,7 @@ class Store:
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
-            *(keys.gates, keys.turns, keys.shares),
+            *(keys.gates, keys.turns, keys.shares, keys.asking),
         ]
         return str(self._patiently("cancel", key_list, [poll_id]).decode())
 
@@ -214,7 +245,7 @@ class Store:
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.ended(poll_id)),
-            *(keys.gates, keys.turns, keys.shares),
+            *(keys.gates, keys.turns, keys.shares, keys.asking),
         ]
         return str(self._patiently("pause", key_list, [poll_id]).decode())
 

@@ -25,6 +25,7 @@
 --   ARGV[13] -> tenant, or empty
 --   ARGV[14] -> ms by which the first attempt may be put off when many are admitted; 0 when it may not
 --   ARGV[15] -> a number from 0 to 1 at random, for that
+--   ARGV[16] -> digest of its request when it shares answers, else empty
 --
 -- Output: {1, now, deadline} when admitted, {0, now, 0} when a poll of this id is known already,
 --   {-1, now, deadline} when the deadline has passed by Redis' clock; moments in ms.
@@ -58,7 +59,7 @@ end
 
 write_record(polls, id, {
   KNOWN_VERSION, 'waiting', 0, now, deadline, span, lapse, queue, spec, held, '', '', '', 0, 0, 0,
-  origin, limit, priority, tenant, 0,
+  origin, limit, priority, tenant, 0, ARGV[16],
 })
 if spread > 0 and in_a_crowd(KEYS[6]) then delay = delay + math.floor(draw * spread) end
 redis.call('ZADD', schedule, math.min(now + delay, deadline), id)

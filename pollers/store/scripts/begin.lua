@@ -11,6 +11,8 @@
 --   KEYS[3] -> stats
 --   KEYS[4] -> queued:<queue>
 --   KEYS[5] -> gates
+--   KEYS[6] -> turns
+--   KEYS[7] -> asking
 --   ARGV[1] -> id of the pack
 --   ARGV[2] -> ms that an attempt may take beyond its span before its lease runs out
 --   ARGV[3] -> ms that a running attempt may settle after the deadline
@@ -21,7 +23,7 @@
 -- Cost: O(m log n) for the m polls of a pack, at most pollers_pack_size.
 
 local polls, schedule, stats, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-traffic.gates = KEYS[5]
+traffic.gates, traffic.turns, traffic.asking = KEYS[5], KEYS[6], KEYS[7]
 local pack_id, margin, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local now = clock_ms()
@@ -51,11 +53,13 @@ for i = 4, #ARGV, 3 do
     begun[#begun + 1] = id
     begun[#begun + 1] = write_record(polls, id, record)
     redis.call('ZADD', schedule, math.min(now + record[SPAN] + margin, record[DEADLINE] + grace), id)
+    start_asking(record, id, now + record[SPAN] + margin)
     -- Histogram of lateness with four buckets to a doubling: bucket b holds 2^(b/4) - 1 ms and more.
     local bucket = math.floor(4 * math.log(math.max(0, now - due) + 1) / math.log(2))
     lateness[bucket] = (lateness[bucket] or 0) + 1
   else
     refused = refused + 1
+    if record then stop_asking(record, id, now) end
   end
 end
 

@@ -105,14 +105,6 @@ local function pass_origin(name, now, lost_after)
   pass_approach(gate, now)
 end
 
--- When a gate, of either kind, lets the next poll pass, in ms.
-local function gate_turn(name, now)
-  local gate = read_gate(name)
-  if not gate then return 0 end
-  if string.sub(name, 1, 6) == 'limit:' then return limit_turn(gate, now) end
-  return origin_turn(gate, now, math.huge)
-end
-
 -- The outcome of a poll that times out: where the breaker kept it from its attempts, it says so.
 local function outcome_of_timeout(record)
   local origin = origin_of(record)

@@ -9,6 +9,7 @@
 --   KEYS[6] -> gates
 --   KEYS[7] -> turns
 --   KEYS[8] -> shares
+--   KEYS[9] -> asking
 --   ARGV[1] -> id of the poll
 --
 -- Output: `cancelled`; the terminal state it had reached before; or `unknown`.
@@ -16,7 +17,7 @@
 -- Cost: O(log n) for n live polls.
 
 local polls, schedule, releases, stats, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-traffic.gates, traffic.turns, traffic.shares = KEYS[6], KEYS[7], KEYS[8]
+traffic.gates, traffic.turns, traffic.shares, traffic.asking = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local id = ARGV[1]
 
 local record = read_record(polls, id)
@@ -30,6 +31,7 @@ record[STATE], record[ENDED] = 'cancelled', now
 write_record(polls, id, record)
 redis.call('ZREM', schedule, id)
 return_share(id, now)
+stop_asking(record, id, now)
 save_gates()
 redis.call('ZADD', releases, now, id)
 redis.call('HINCRBY', stats, 'cancelled', 1)

@@ -21,7 +21,8 @@
 --   KEYS[10] -> shares
 --   KEYS[11] -> rules
 --   KEYS[12] -> outage
---   KEYS[13 + 2i], KEYS[14 + 2i] -> queued and workers of queue i (from 0)
+--   KEYS[13] -> asking
+--   KEYS[14 + 2i], KEYS[15 + 2i] -> queued and workers of queue i (from 0)
 --   ARGV[1] -> name of the calling worker
 --   ARGV[2] -> ms after which a worker that does not call counts as gone
 --   ARGV[3] -> lease of a dispatched poll in ms
@@ -48,7 +49,7 @@
 
 local polls, schedule, releases, stats, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 traffic.gates, traffic.turns, traffic.lots, traffic.flows = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-traffic.shares = KEYS[10]
+traffic.shares, traffic.asking = KEYS[10], KEYS[13]
 local rules, outage = KEYS[11], KEYS[12]
 local worker, worker_life, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local grace, most, pack_size = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -74,9 +75,9 @@ local limited = gated and redis.call('EXISTS', traffic.shares) > 0
 local learning = gated and redis.call('EXISTS', rules) > 0
 
 for i = 0, (#ARGV - 12) / 2 - 1 do
-  local queue = { name = ARGV[13 + 2 * i], queued = KEYS[13 + 2 * i], pack = nil }
+  local queue = { name = ARGV[13 + 2 * i], queued = KEYS[14 + 2 * i], pack = nil }
   queue.lot = 'queue:' .. queue.name
-  local workers = KEYS[14 + 2 * i]
+  local workers = KEYS[15 + 2 * i]
   local latest = redis.call('ZRANGE', workers, -1, -1, 'WITHSCORES')
   last_seen = math.max(last_seen, tonumber(latest[2] or 0))
   if ARGV[14 + 2 * i] == '1' then redis.call('ZADD', workers, now, worker) end
@@ -215,7 +216,7 @@ local function stopped_at_a_gate(id, record, due, from, queue)
     local gate = origin and read_gate(origin)
     if not gate or not is_shut(gate, now) then return false end
     return_share(id, now)
-    closed, turn = origin, gate_turn(origin, now)
+    closed, turn = origin, origin_turn(gate, now, math.huge)
   else
     closed, turn = closed_gate(record, from)
   end
@@ -236,6 +237,15 @@ local function send_or_park(id, record, due, from)
     unknown[#unknown + 1] = record[QUEUE]
     return false
   end
+  if record[REQUEST] ~= '' then
+    local lot, turn = request_lot(record), asked_until(record[REQUEST])
+    if turn > now then
+      if from == lot then return false end
+      if from == queue.lot then return_share(id, now) end
+      set_aside(lot, turn, id, record, due)
+      return true
+    end
+  end
   if gated then
     if learning and is_stranger(record) then
       strangers[#strangers + 1] = record[ORIGIN]
@@ -246,11 +256,23 @@ local function send_or_park(id, record, due, from)
     if from ~= queue.lot then pass_gates(id, record) end
   end
   if from == queue.lot or is_empty(queue.lot) then
-    if lease_poll(queue, id, record, due) then return true end
+    if lease_poll(queue, id, record, due) then
+      start_asking(record, id, now + lease)
+      return true
+    end
     if from == queue.lot then return false end
   end
   set_aside(queue.lot, nil, id, record, due)
   return true
+end
+
+-- When the polls in a lot that is not of a queue have their next turn, in ms.
+local function lot_turn(name)
+  local kind, rest = string.match(name, '^(%a+):(.*)$')
+  if kind == 'request' then return asked_until(rest) end
+  local gate = read_gate(name)
+  if not gate then return 0 end
+  return kind == 'limit' and limit_turn(gate, now) or origin_turn(gate, now, math.huge)
 end
 
 -- Takes polls out of a lot, in turn, while they can go; returns how many were looked at.
@@ -276,6 +298,7 @@ end
 -- What has happened to a poll that is due: true when it waits for an attempt.
 local function wants_attempt(id, record)
   if limited then return_share(id, now) end
+  stop_asking(record, id, now)
   if ENDED_STATES[record[STATE]] then
     redis.call('ZREM', schedule, id)
   elseif record[STATE] == 'running' and now < record[DEADLINE] + grace then
@@ -325,13 +348,13 @@ for i = 1, #due_polls, 2 do
 end
 
 local left = most
-local turns = gated and redis.call('ZRANGEBYSCORE', traffic.turns, '-inf', now, 'LIMIT', 0, CHUNK) or {}
+local turns = redis.call('ZRANGEBYSCORE', traffic.turns, '-inf', now, 'LIMIT', 0, CHUNK)
 for _, name in ipairs(turns) do
-  left = left - empty_lot(name, function() return gate_turn(name, now) <= now and left > 0 end)
+  left = left - empty_lot(name, function() return lot_turn(name) <= now and left > 0 end)
   if is_empty(name) then
     redis.call('ZREM', traffic.turns, name)
   else
-    redis.call('ZADD', traffic.turns, math.max(gate_turn(name, now), now + 1), name)
+    redis.call('ZADD', traffic.turns, math.max(lot_turn(name), now + 1), name)
   end
 end
 
@@ -345,7 +368,7 @@ for counter, count in pairs(counts) do
   if count > 0 then redis.call('HINCRBY', stats, counter, count) end
 end
 local first = redis.call('ZRANGE', schedule, 0, 0, 'WITHSCORES')
-local turn = gated and redis.call('ZRANGE', traffic.turns, 0, 0, 'WITHSCORES') or {}
+local turn = redis.call('ZRANGE', traffic.turns, 0, 0, 'WITHSCORES')
 local next_due = math.min(tonumber(first[2] or math.huge), math.ceil(tonumber(turn[2] or math.huge)))
 return {
   now, next_due < math.huge and next_due or -1, redis.call('ZCARD', releases), unknown, packs, unreadable,

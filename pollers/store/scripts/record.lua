@@ -2,7 +2,7 @@
 
 local VERSION, STATE, ATTEMPT, CREATED, DEADLINE, SPAN, LAPSE, QUEUE, SPEC, HELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 local PROGRESS, ANSWER, OUTCOME, ENDED, CLAIMED, CRASHES = 11, 12, 13, 14, 15, 16
-local ORIGIN, LIMIT, PRIORITY, TENANT, PAUSED = 17, 18, 19, 20, 21
+local ORIGIN, LIMIT, PRIORITY, TENANT, PAUSED, REQUEST = 17, 18, 19, 20, 21, 22
 
 local KNOWN_VERSION = 2
 local PRIORITIES = { high = 0, normal = 1, low = 2 }
@@ -26,7 +26,7 @@ local function read_record(polls, id)
     -- Written before there were gates: it passes all of them.
     record[VERSION] = KNOWN_VERSION
     record[ORIGIN], record[LIMIT], record[PRIORITY] = '', '', PRIORITIES.normal
-    record[TENANT], record[PAUSED] = '', 0
+    record[TENANT], record[PAUSED], record[REQUEST] = '', 0, ''
   end
   return record
 end
