@@ -235,6 +235,11 @@ class AttemptTask(Task):
             if per_second and runtime.events_enabled():
                 attempt_events.send(settled)
 
+        def on_change(origin: str, change: str) -> None:
+            if runtime.events_enabled():
+                events.send_origin(app, hostname, origin, change)
+
+        runtime.store.on_change = on_change
         engine = Engine(
             runtime.store,
             runtime.transport,

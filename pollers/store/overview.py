@@ -37,6 +37,14 @@ class Overview:
     crashed: int
     #: Settlements refused by the fence.
     refused: int
+    #: Due polls that are parked: their workers have no room, or a limit, hold, breaker or pause keeps them.
+    parked: int
+    #: How often an answer has held an origin.
+    holds: int
+    #: How often a breaker has opened.
+    openings: int
+    #: Attempts that have got the answer of another poll's request.
+    shared: int
     #: Lateness in milliseconds that half of all attempts did not exceed; 0 before the first.
     lateness_p50: float
     #: Lateness in milliseconds that 99 in 100 attempts did not exceed; 0 before the first.
@@ -77,6 +85,10 @@ def overview(store: Store) -> Overview:
         cancelled=stats.get("cancelled", 0),
         crashed=crashed,
         refused=stats.get("settle_refused", 0),
+        parked=parked,
+        holds=stats.get("origins_held", 0),
+        openings=stats.get("origins_open", 0),
+        shared=stats.get("shared", 0),
         lateness_p50=lateness_quantile(stats, 0.50),
         lateness_p99=lateness_quantile(stats, 0.99),
     )

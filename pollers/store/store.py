@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgpack
@@ -60,6 +60,8 @@ class Store:
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self.client = client
         self.keys = Keys(settings.prefix)
+        #: Hears of an origin and its change: it is ``held`` now, or its breaker is ``open`` or ``closed``.
+        self.on_change: Callable[[str, str], None] = lambda origin, change: None
         self._settings = settings
         self._scripts: dict[str, Script] = {
             name: client.register_script(scripts.load(name)) for name in scripts.NAMES
@@ -201,6 +203,7 @@ class Store:
         )
         for origin, change in zip(changes[::2], changes[1::2], strict=True):
             logger.warning(_CHANGES[change], origin.decode())
+            self.on_change(origin.decode(), change.decode())
         return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
 
     def release(self) -> list[tuple[str, Record]]:

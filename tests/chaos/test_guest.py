@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.chaos.world import World
+from tests.chaos.world import SPAN, World
 from tests.endpoints import Endpoint, Reply
 from tests.waiting import wait_until
 
@@ -137,3 +137,29 @@ def test_a_service_that_comes_back_is_approached(world: World) -> None:
     moments = arrivals(world)
     assert len([at for at in moments if at < moments[0] + 1]) < 40
     assert world.stats()["origins_closed"] >= 1
+
+
+def test_a_thousand_polls_of_one_endpoint_cost_one_request_a_tick(world: World) -> None:
+    """On two workers, one of which is killed."""
+    for name in ("w1", "w2"):
+        world.start_worker(name)
+    cadence, ticks = 2.0, 8
+    task = world.client.tasks["pollers.poll"]
+    url = world.endpoint.script("/status", Reply(body={"done": False}, delay=0.1))
+    results = [
+        task.delay(url, until="done", every=cadence, timeout=90.0, request_timeout=SPAN, coalesce=True)
+        for _ in range(1000)
+    ]
+    # Submitting them takes some ticks; from then on they are together.
+    wait_until(lambda: all(result.status().attempts for result in results), 30)
+    threading.Event().wait(2 * cadence)
+    before, began = len(world.endpoint.arrivals("/status")), [result.status().attempts for result in results]
+    threading.Event().wait(cadence * ticks)
+    requests = len(world.endpoint.arrivals("/status")) - before
+    made = [result.status().attempts - before for result, before in zip(results, began, strict=True)]
+    assert ticks - 1 <= requests <= ticks + 2
+    assert min(made) >= ticks - 2
+    world.workers[0].kill()
+    world.endpoint.script("/status", Reply(body={"done": True}, delay=0.1))
+    for result in results:
+        assert result.get(timeout=40) == {"done": True}
