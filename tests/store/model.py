@@ -24,6 +24,7 @@ T = TypeVar("T")
 LEASE_MS = 5_000
 #: An origin with a limit, and one without.
 ORIGIN, OTHER = "one.example.com", "other.example.com"
+REQUEST = "digest"
 BREAKER = {"ratio": 0.5, "minimum": 2, "window": 10.0, "shortest": 3.0, "longest": 10.0, "trials": 1}
 #: Few polls, so that steps meet at one of them.
 MOST_POLLS = 4
@@ -81,6 +82,7 @@ class StoreMachine(RuleBasedStateMachine):
         origin=st.sampled_from(["", ORIGIN, ORIGIN, OTHER]),
         priority=st.sampled_from([0, 1, 2]),
         tenant=st.sampled_from(["", "t"]),
+        request=st.sampled_from(["", "", REQUEST]),
     )
     def admit(
         self,
@@ -91,11 +93,12 @@ class StoreMachine(RuleBasedStateMachine):
         origin: str,
         priority: int,
         tenant: str,
+        request: str,
     ) -> None:
         """An application submits a poll."""
         poll_id = f"p{len(self.states)}"
         times = {"span": span, "delay": delay, "timeout": timeout}
-        traits = {"origin": origin, "priority": priority, "tenant": tenant}
+        traits = {"origin": origin, "priority": priority, "tenant": tenant, "request": request}
         admission = self.store.admit(poll_id, spec=SPEC, queue=queue, **times, **traits)  # type: ignore[arg-type]
         assert admission == (True, True)
         self.states[poll_id], self.numbers[poll_id] = "waiting", 0
@@ -153,6 +156,17 @@ class StoreMachine(RuleBasedStateMachine):
             span = self.record(poll_id).span_ms
             assert due == min(self.now + span + MARGIN_MS, self.deadlines[poll_id] + GRACE_MS)
         self.attempts += sorted(begun)
+
+    @rule(last=st.booleans())
+    def join(self, last: bool) -> None:
+        """A worker has an answer that polls wait for."""
+        for poll_id, record in self.store.join(REQUEST, last=last).polls:
+            assert self.states[poll_id] == "waiting"
+            assert poll_id not in self.paused
+            assert self.now < self.deadlines[poll_id]
+            assert record.attempt == self.numbers[poll_id] + 1
+            self.numbers[poll_id], self.states[poll_id] = record.attempt, "running"
+            self.attempts.append((poll_id, record.attempt))
 
     @precondition(lambda self: self.attempts)
     @rule(

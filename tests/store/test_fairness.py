@@ -96,3 +96,14 @@ def test_lots_leave_nothing_behind(still: StillWorld) -> None:
     still.dispatch()
     keys = still.store.keys
     assert still.store.client.exists(keys.lots, keys.flows, keys.turns) == 0
+
+
+def test_a_lot_that_was_removed_by_hand_keeps_nobody_out(still: StillWorld) -> None:
+    """What comes due later goes its way."""
+    traffic.configure(still.store, {API: "1/s"}, None)
+    admit(still, 10)
+    sent_over(still, 0.1)
+    still.store.client.delete(still.store.keys.lots)
+    sent_over(still, 2)
+    admit(still, 1, prefix="later")
+    assert len(sent_over(still, 2)) == 1

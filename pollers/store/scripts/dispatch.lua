@@ -63,6 +63,8 @@ local SUSPECT_PAUSE = 100
 local CHUNK = 20
 -- Overdue polls after an outage that are spread, and the longest time in ms that they are spread over.
 local CROWD, LONGEST_REPLAY = 100, 10000
+-- Gates that are looked at in one call.
+local MOST_TURNS = 100
 -- Due polls that are parked in one call at most: parking costs more than sending, and a call has to be short.
 local MOST_PARKED = 250
 
@@ -290,7 +292,8 @@ local function empty_lot(name, goes_on)
         stayed = stayed + 1
       end
     end
-    stuck = stayed > 0 or #waiting == 0
+    if #waiting == 0 then count_anew(name) end
+    stuck = stayed > 0
   end
   return looked_at
 end
@@ -348,7 +351,7 @@ for i = 1, #due_polls, 2 do
 end
 
 local left = most
-local turns = redis.call('ZRANGEBYSCORE', traffic.turns, '-inf', now, 'LIMIT', 0, CHUNK)
+local turns = redis.call('ZRANGEBYSCORE', traffic.turns, '-inf', now, 'LIMIT', 0, MOST_TURNS)
 for _, name in ipairs(turns) do
   left = left - empty_lot(name, function() return lot_turn(name) <= now and left > 0 end)
   if is_empty(name) then
@@ -367,10 +370,11 @@ save_lots()
 for counter, count in pairs(counts) do
   if count > 0 then redis.call('HINCRBY', stats, counter, count) end
 end
+local more = looked_at < #due_polls or #due_polls == 2 * most or #turns == MOST_TURNS
 local first = redis.call('ZRANGE', schedule, 0, 0, 'WITHSCORES')
 local turn = redis.call('ZRANGE', traffic.turns, 0, 0, 'WITHSCORES')
 local next_due = math.min(tonumber(first[2] or math.huge), math.ceil(tonumber(turn[2] or math.huge)))
 return {
   now, next_due < math.huge and next_due or -1, redis.call('ZCARD', releases), unknown, packs, unreadable,
-  strangers, (looked_at < #due_polls or #due_polls == 2 * most) and 1 or 0,
+  strangers, more and 1 or 0,
 }

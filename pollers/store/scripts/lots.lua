@@ -51,6 +51,12 @@ local function is_empty(name)
   return read_lot(name).size <= 0
 end
 
+-- Corrects the size of a lot in which nothing was found: somebody has removed its polls by hand.
+local function count_anew(name)
+  read_lot(name).size = 0
+  lots_changed[name] = lots_read[name]
+end
+
 -- Parks a poll that has been due since `due`; it leaves the lot by its turn, or ends at its deadline.
 local function park(name, id, record, due)
   local lot, priority = read_lot(name), DIGITS[record[PRIORITY]]
