@@ -66,7 +66,7 @@ local CROWD, LONGEST_REPLAY = 100, 10000
 -- Gates that are looked at in one call.
 local MOST_TURNS = 100
 -- Due polls that are parked in one call at most: parking costs more than sending, and a call has to be short.
-local MOST_PARKED = 250
+local MOST_PARKED = 200
 
 local now = clock_ms()
 local packs, unknown, unreadable, strangers, queues = {}, {}, {}, {}, {}
