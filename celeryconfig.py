@@ -46,3 +46,10 @@ prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK
 
 # Attempts a second that one worker process shows in Flower at most, beside the first of each poll.
 # pollers_attempt_events = 100
+
+# What services may get, of all workers together: docs/guest.md.
+# pollers_limits = {"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": "in-flight 50"}
+
+# When the breaker of an origin opens, and for how long; these are the numbers of {}.
+# pollers_breaker = {"ratio": 0.5, "minimum": 20, "window": "30s",
+#                    "shortest": "5s", "longest": "5m", "trials": 2}

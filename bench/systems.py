@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -50,6 +51,10 @@ def _pollers(name: str, *arguments: str, count: int = PROCESSES, **settings: str
 
 
 OURS = _pollers("pollers, default settings")
+#: Limits that are kept for every attempt, and that none meets.
+LIMITED = _pollers(
+    "pollers, with limits", POLLERS_LIMITS=json.dumps({"default": "1000000/s in-flight 10000"})
+)
 ONE_BY_ONE = _pollers("pollers, one attempt per task", POLLERS_PACK_SIZE="1")
 PREFORK = _pollers("pollers, prefork pool", "--pool", "prefork", "--concurrency", str(PROCESSES), count=1)
 SINGLE = _pollers("pollers, one process", count=1)
@@ -89,7 +94,7 @@ HUEY = System(
 )
 
 #: In the order of the table; ours first.
-ALL = (OURS, ONE_BY_ONE, PREFORK, SINGLE, HAND_WRITTEN, TUNED, ARQ, DRAMATIQ, HUEY)
+ALL = (OURS, LIMITED, ONE_BY_ONE, PREFORK, SINGLE, HAND_WRITTEN, TUNED, ARQ, DRAMATIQ, HUEY)
 
 
 def use_redis(url: str) -> None:

@@ -19,6 +19,11 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def _helps(group: Group) -> Iterator[str]:
-    for names in ([], *([name] for name in sorted(group.commands))):
+    within = (
+        [name, *inner]
+        for name, command in sorted(group.commands.items())
+        for inner in ([], *([one] for one in sorted(getattr(command, "commands", ()))))
+    )
+    for names in ([], *within):
         text = CliRunner().invoke(group, [*names, "--help"], prog_name="pollers", terminal_width=80).output
         yield f"## {' '.join(['pollers', *names])}\n\n```text\n{text}```\n"

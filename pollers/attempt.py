@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from pollers import outcome, registry
 from pollers.answer import Answer
+from pollers.cadence import Due, aligned
 from pollers.conditional import conditional_headers
-from pollers.conditions import Decision
+from pollers.conditions import Decision, asked_hold, is_trouble
 from pollers.following import is_constant
 from pollers.progress import Progress
+from pollers.settings import Settings
 from pollers.spec import PollSpec
 from pollers.step import take_step
 from pollers.store import Record, Settlement
@@ -74,9 +76,7 @@ def ask(attempt: Attempt, transport: Transport) -> Answer | None:
     return transport.fetch(request, timeout=timeout, kept=progress.http)
 
 
-def settlement_of(
-    attempt: Attempt, answer: Answer | None, min_interval: float, max_retry_after: float
-) -> Settlement | None:
+def settlement_of(attempt: Attempt, answer: Answer | None, settings: Settings) -> Settlement | None:
     """Decide on an answer; None when the attempt was not made, as its deadline had come."""
     try:
         spec, _ = _parsed(attempt.record.spec)
@@ -88,7 +88,7 @@ def settlement_of(
     if answer is None:
         return None
     try:
-        return _settlement(attempt, spec, progress, answer, min_interval, max_retry_after)
+        return _settlement(attempt, spec, progress, answer, settings)
     except Exception:
         logger.exception("Poll %s cannot be decided.", attempt.poll_id)
         return _failed(attempt, "PollFailed", "its answer could not be decided; the worker's log says why")
@@ -119,12 +119,7 @@ def _leading_request(spec_text: str, url: str) -> Request:
 
 
 def _settlement(
-    attempt: Attempt,
-    spec: PollSpec,
-    progress: Progress,
-    answer: Answer,
-    min_interval: float,
-    max_retry_after: float,
+    attempt: Attempt, spec: PollSpec, progress: Progress, answer: Answer, settings: Settings
 ) -> Settlement:
     record, now = attempt.record, attempt.clock()
     decision, due, left = take_step(
@@ -134,10 +129,12 @@ def _settlement(
         attempt=record.attempt,
         now=now,
         deadline=record.deadline_ms / 1000,
-        min_interval=min_interval,
-        max_retry_after=max_retry_after,
+        min_interval=settings.min_interval,
+        max_retry_after=settings.max_retry_after,
         rng=_rng,
     )
+    if due and record.request and not decision.retry_after:
+        due = _together(due, now + settings.min_interval, record.deadline_ms / 1000)
     return Settlement(
         poll_id=attempt.poll_id,
         attempt=record.attempt,
@@ -146,7 +143,24 @@ def _settlement(
         progress=left.to_json(),
         answer=_summary(answer, now),
         outcome=_outcome(decision),
+        hold_ms=_hold_ms(answer, settings, now),
+        trouble=is_trouble(answer),
     )
+
+
+def _together(due: Due, earliest: float, deadline: float) -> Due:
+    """Return when a poll that shares its request is due: with the others of its cadence, if it can be."""
+    if not due.attempt or due.delay <= 0:
+        return due
+    at = aligned(due.at, due.delay)
+    return due._replace(at=at) if earliest <= at < deadline else due
+
+
+def _hold_ms(answer: Answer, settings: Settings, now: float) -> int:
+    if settings.hold != "origin":
+        return 0
+    asked = asked_hold(answer, now, rate_limit_headers=settings.rate_limit_headers)
+    return round(min(asked, settings.longest_hold) * 1000)
 
 
 def _outcome(decision: Decision) -> str:

@@ -234,6 +234,16 @@ def next_due(
     return Due(deadline, delay, False)
 
 
+def aligned(at: float, delay: float) -> float:
+    """Return the moment to which a due time moves so that polls of one cadence are due together.
+
+    That is the last multiple of ``delay`` before it, or the next one if that would halve the wait. All are
+    seconds.
+    """
+    tick = at // delay * delay
+    return tick if at - tick <= delay / 2 else tick + delay
+
+
 def _delay(
     cadence: Cadence,
     attempt: int,

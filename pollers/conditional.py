@@ -49,9 +49,13 @@ def keep_validator(spec: PollSpec, progress: Progress, answer: Answer, *, transi
 
 
 def _may_ask(spec: PollSpec, progress: Progress) -> bool:
-    """Return whether conditions are ours to set: for GET and HEAD, if the poll has none of its own."""
+    """Return whether conditions are ours to set: for GET and HEAD, if the poll has none of its own.
+
+    Polls that share answers have not all seen the same one before, so a 304 would tell some of them nothing.
+    """
     return (
         spec.conditional
+        and not spec.coalesce
         and (spec.method in ("GET", "HEAD") or bool(progress.url))
         and not any(name.lower().startswith(_OWN) for name in spec.headers)
     )

@@ -6,6 +6,7 @@ number of workers dispatch side by side; the scripts see to it that a poll is ta
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from itertools import count
@@ -19,6 +20,7 @@ from pollers import control
 from pollers.changes import Changes
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack, risks
+from pollers.store.traffic import configure, introduce
 from pollers.task import ATTEMPT
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 #: Seconds between two calls while polls are due. A longer tick makes larger packs, and so cheaper
 #: attempts, later.
 SHORTEST_TICK = 0.040
+#: Seconds between two calls when one could not look at all that is due: what is due behind thousands of
+#: polls that have to wait must not wait with them.
+MORE_TICK = 0.002
 #: Seconds between two calls when nothing is due: eight calls a second find a poll that was submitted
 #: for now, or nudged, within 125 ms.
 LONGEST_TICK = 0.125
@@ -89,6 +94,7 @@ class Dispatcher(bootsteps.StartStopStep):
         if not self._queues:
             self._queues = self._consumed_queues()
             self._warn_of_risks()
+            self._configure_traffic()
         call_id = f"{self._name}.{next(self._calls)}"
         found = self._runtime.store.dispatch(self._name, call_id, self._queues)
         self._warn_of_loss(found.created_ms)
@@ -101,7 +107,10 @@ class Dispatcher(bootsteps.StartStopStep):
             logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:
             self._queues.setdefault(queue, False)
-        return SHORTEST_TICK if released else _next_tick(found)
+        if found.strangers:
+            introduce(self._runtime.store, found.strangers)
+        tick = _next_tick(found)
+        return min(tick, SHORTEST_TICK) if released else tick
 
     def _warn_of_risks(self) -> None:
         for risk in risks(self._runtime.store):
@@ -114,6 +123,11 @@ class Dispatcher(bootsteps.StartStopStep):
                 "Those that are submitted from now on are attempted."
             )
         self._created_ms = created_ms
+
+    def _configure_traffic(self) -> None:
+        settings = self._runtime.settings
+        breaker = dataclasses.asdict(settings.breaker) if settings.breaker else None
+        configure(self._runtime.store, settings.limits.texts(), breaker)
 
     def _send(self, pack: Pack) -> None:
         size = len(pack.polls) // 3
@@ -141,6 +155,8 @@ class Dispatcher(bootsteps.StartStopStep):
 
 
 def _next_tick(found: Dispatch) -> float:
+    if found.more or found.strangers:
+        return MORE_TICK
     if found.packs or found.unknown_queues or found.next_due_in is None:
         return SHORTEST_TICK if found.packs or found.unknown_queues else LONGEST_TICK
     return min(max(found.next_due_in, SHORTEST_TICK), LONGEST_TICK)

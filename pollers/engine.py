@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that finished attempts wait for company while others are in flight.
 LINGER = 0.010
+#: Seconds that an answer which polls share is kept for those that are not parked yet.
+JOINING = 0.020
 #: Seconds that a pack's task waits for its slow attempts before it leaves them to the settler.
 PATIENCE = 0.25
 
@@ -123,8 +125,31 @@ class Engine:
         flight.started = True
         try:
             flight.answer = ask(flight.attempt, self._transport)
+            if flight.answer and flight.attempt.record.request:
+                self._share(flight.attempt, flight.answer)
         finally:
             self._done.put(flight)
+
+    def _share(self, asked: Attempt, answer: Answer) -> None:
+        """Let the polls that wait for the answer to the same request have it."""
+        last = False
+        try:
+            while True:
+                joined = self._store.join(asked.record.request, last=last)
+                clock = redis_clock(joined.now_ms)
+                self._release(-len(joined.polls))
+                for poll in joined.polls:
+                    flight = _Flight(Attempt(*poll, clock), lambda: None)
+                    flight.answer = answer
+                    self._done.put(flight)
+                if last and not joined.polls:
+                    return
+                if not joined.polls:
+                    # Those that were due at the same moment may still be on their way to it.
+                    time.sleep(JOINING)
+                last = not joined.polls
+        except StoreUnavailable as error:
+            logger.warning("Polls that wait for an answer will ask for it themselves: %s", error)
 
     def _reserve(self, size: int) -> None:
         # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.
@@ -160,11 +185,10 @@ class Engine:
                 self._release(len(flights))
 
     def _settle(self, flights: list[_Flight]) -> None:
-        limits = self._settings.min_interval, self._settings.max_retry_after
         decided = [
             (flight.attempt, settlement)
             for flight in flights
-            if (settlement := settlement_of(flight.attempt, flight.answer, *limits))
+            if (settlement := settlement_of(flight.attempt, flight.answer, self._settings))
         ]
         if not decided:
             return

@@ -49,7 +49,8 @@ def error_of(record: Record) -> PollEnded:
     """Return the error of a poll that ended without success."""
     spec = PollSpec.salvaged(record.spec)
     if record.state == "timed_out":
-        error, reason = "PollTimeout", "the deadline passed"
+        error = "PollTimeout"
+        reason = json.loads(record.outcome)["reason"] if record.outcome else "the deadline passed"
     elif record.state == "cancelled":
         error, reason = "PollCancelled", "on request"
     elif record.outcome:

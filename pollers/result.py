@@ -12,7 +12,7 @@ from pollers.errors import UnknownPoll
 from pollers.redaction import redact_url
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
-from pollers.store import Found, Store
+from pollers.store import LIVE_STATES, Found, Store
 
 #: The beginning of the year 9999, in every time zone a moment that can be written.
 LAST_MOMENT_MS = 253_370_764_800_000
@@ -39,6 +39,8 @@ class PollStatus:
     id: str
     #: ``waiting``, ``running``, ``succeeded``, ``failed``, ``timed_out`` or ``cancelled``.
     state: str
+    #: Whether somebody has paused it: no attempt until it is resumed.
+    paused: bool
     #: The polled URL without secrets.
     url: str
     #: Attempts begun so far.
@@ -59,10 +61,11 @@ class PollStatus:
         """Return the status of a poll that `Store.find` found."""
         record, last = found.record, found.record.last_answer()
         shown = PollSpec.salvaged(record.spec).shown()
-        waits = record.state == "waiting" and found.due_ms is not None
+        waits = record.state == "waiting" and found.due_ms is not None and not record.paused
         return cls(
             id=poll_id,
             state=record.state,
+            paused=bool(record.paused) and not record.ended,
             url=redact_url(str(shown.get("url", ""))),
             attempts=record.attempt,
             last_answer=last
@@ -76,7 +79,7 @@ class PollStatus:
 
 
 class PollResult(AsyncResult):
-    """The result of a poll. Everything an `AsyncResult` can, and `status`, `cancel` and `nudge`."""
+    """The result of a poll. All that an `AsyncResult` can, and to watch and steer the poll."""
 
     def status(self) -> PollStatus:  # the stock one is an alias of `state`
         """Return where the poll stands.
@@ -113,6 +116,30 @@ class PollResult(AsyncResult):
         state = self._store.nudge(self.id)
         self._must_be_known(state)
         return state == "waiting"
+
+    def pause(self) -> bool:
+        """Make no attempt until `resume`; the deadline stays. False when the poll had ended before.
+
+        An attempt that is under way goes on, and may end the poll.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        state = self._store.pause(self.id)
+        self._must_be_known(state)
+        return state in LIVE_STATES
+
+    def resume(self) -> bool:
+        """Make attempts again, the next one now, if the poll was paused; False when it has ended.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        state = self._store.resume(self.id)
+        self._must_be_known(state)
+        return state in LIVE_STATES
 
     def revoke(self, *args: Any, **kwargs: Any) -> None:
         """Cancel the poll, as `cancel` does; a task that is no poll (any more) is revoked by Celery."""

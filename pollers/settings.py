@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pollers.durations import parse_duration
 from pollers.errors import PollError
+from pollers.politeness import NO_LIMITS, Breaker, Limits
 from pollers.redaction import redact_url
 
 #: How the URL of a Redis may begin; the last two are Celery's words for ``unix``.
@@ -79,6 +81,19 @@ class Settings:
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
+    #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
+    limits: Limits = NO_LIMITS
+    #: When the breaker of an origin opens, and for how long; None for no breakers.
+    breaker: Breaker | None = None
+    #: What a poll does whose deadline comes while the breaker of its origin is open: ``attempt``, one last
+    #: attempt shortly before it, or ``wait``.
+    open_breaker: str = "attempt"
+    #: Whom a 429 or 503 with ``Retry-After`` holds: all polls of its ``origin``, or this ``poll``.
+    hold: str = "origin"
+    #: Longest time in seconds that one answer can hold an origin.
+    longest_hold: float = 300.0
+    #: Whether ``RateLimit`` and ``X-RateLimit`` headers that say "nothing left" hold the origin too.
+    rate_limit_headers: bool = False
 
     @classmethod
     def read(cls, conf: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -108,7 +123,10 @@ class Settings:
         for name in ("pack_size", "concurrency", "backlog", "max_crashes", "max_body"):
             if getattr(self, name) < 1:
                 raise InvalidSetting(f"pollers_{name} must be 1 or more.")
-        for name in ("lease", "min_interval", "max_retry_after"):
+        for name, values in (("hold", ("origin", "poll")), ("open_breaker", ("attempt", "wait"))):
+            if getattr(self, name) not in values:
+                raise InvalidSetting(f"pollers_{name} must be one of {', '.join(values)}.")
+        for name in ("lease", "min_interval", "max_retry_after", "longest_hold"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
         if self.attempt_events < 0:
@@ -216,9 +234,18 @@ def _convert(source: str, field: dataclasses.Field[Any], raw: object) -> object:
             return _yes_or_no(raw)
         if field.type == "tuple[str, ...]":
             return _listed(raw)
+        if field.type == "Limits":
+            return raw if isinstance(raw, Limits) else Limits.parse(_mapping(raw))
+        if field.type == "Breaker | None":
+            return raw if isinstance(raw, Breaker) else Breaker.parse(_mapping(raw))
     except ValueError as error:
         raise InvalidSetting(f"{source} is {raw!r}: {error}.") from error
     return str(raw)
+
+
+def _mapping(raw: object) -> object:
+    """Return a mapping as it is, or what its JSON text in a variable says."""
+    return json.loads(raw) if isinstance(raw, str) else raw
 
 
 def _yes_or_no(raw: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -10,6 +11,7 @@ from typing import Any, Self
 from pollers import validation
 from pollers.cadence import Cadence, Fixed, parse_cadence
 from pollers.errors import InvalidPoll
+from pollers.politeness import origin_of
 from pollers.redaction import redact_params
 from pollers.validation import Match
 
@@ -18,6 +20,17 @@ __all__ = ["Match", "PollSpec"]
 DEFAULT_EVERY = 5.0
 DEFAULT_TIMEOUT = 600.0
 DEFAULT_REQUEST_TIMEOUT = 10.0
+#: Hexadecimal digits that tell requests apart.
+DIGEST_LENGTH = 24
+#: Parameters that say what an answer means and when to ask, not what is asked. What is not listed here is
+#: part of the request.
+_NOT_OF_THE_REQUEST = frozenset(
+    {
+        *("until", "fail_when", "acceptors", "returns", "pending_on", "on_change", "conditional", "every"),
+        *("timeout", "deadline", "on_deadline", "max_attempts", "max_errors", "request_timeout"),
+        *("limit", "priority", "tenant", "coalesce", "tags"),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +89,16 @@ class PollSpec:
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
     #: The name of credentials that the workers hold, never the secret itself; None for none.
     auth: str | None = None
+    #: Name of the limit that the poll keeps; None for that of its origin.
+    limit: str | None = None
+    #: ``high``, ``normal`` or ``low``: who goes first when more is due than can be done.
+    priority: str = "normal"
+    #: Whose poll it is: those of each tenant get an even share when more is due than can be done.
+    tenant: str | None = None
+    #: Whether it shares the answers to its request with other polls that make the same and share, too.
+    coalesce: bool = False
+    #: Words to list, pause and resume by.
+    tags: tuple[str, ...] | list[str] = ()
 
     @classmethod
     def parse(
@@ -172,6 +195,20 @@ class PollSpec:
     def protocol_options(self) -> Mapping[str, Any]:
         """What `protocol` says about its convention beside the name."""
         return next(iter(self.protocol.values())) if isinstance(self.protocol, dict) else {}
+
+    @property
+    def request_digest(self) -> str:
+        """What tells its request from others; empty for a poll that does not share answers."""
+        if not self.coalesce:
+            return ""
+        request = {name: value for name, value in self.given().items() if name not in _NOT_OF_THE_REQUEST}
+        text = json.dumps(request, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+    @property
+    def origin(self) -> str:
+        """The origin of the endpoint, in its short form."""
+        return origin_of(self.url)
 
     def shown(self) -> dict[str, Any]:
         """Return the given parameters as people may see them, without secrets."""

@@ -24,10 +24,12 @@ from pollers.engine import Engine, Settled
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.local import run_here
 from pollers.observe import events
+from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Admission, Pack, Record, Submission
+from pollers.store.traffic import read_rules
 from pollers.transport import Request
 from pollers.window import window
 
@@ -244,7 +246,24 @@ class PollTask(Task):
             delay=times.delay,
             timeout=times.timeout,
             deadline=times.deadline,
+            origin=spec.origin,
+            limit=self._limit(spec.limit),
+            priority=PRIORITIES[spec.priority],
+            tenant=spec.tenant or "",
+            spread=0.0 if times.delay else spec.cadence.shortest,
+            request=spec.request_digest,
         )
+
+    def _limit(self, name: str | None) -> str:
+        if name is None:
+            return ""
+        known = self._runtime.settings.limits.texts()
+        if name not in known:
+            known = read_rules(self._runtime.store).limits
+        if name not in known or name == DEFAULT:
+            told = ", ".join(sorted(known.keys() - {DEFAULT})) or "none"
+            raise InvalidPoll.of({"limit": f"is {name!r}, which is not set; pollers_limits has {told}"})
+        return name
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":
@@ -312,6 +331,11 @@ class AttemptTask(Task):
             if per_second and runtime.events_enabled():
                 attempt_events.send(settled)
 
+        def on_change(origin: str, change: str) -> None:
+            if runtime.events_enabled():
+                events.send_origin(app, hostname, origin, change)
+
+        runtime.store.on_change = on_change
         engine = Engine(
             runtime.store,
             runtime.transport,

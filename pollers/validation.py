@@ -15,17 +15,21 @@ from pollers.cadence import parse_cadence
 from pollers.durations import LONGEST, format_duration, parse_duration
 from pollers.expressions import jmespath_text
 from pollers.plain_json import encodable, mapping, plain
+from pollers.politeness import PRIORITIES
 
 #: A poll must have time for one attempt, in seconds.
 SHORTEST_TIMEOUT = 1.0
 #: A request that has less time, in seconds, is not begun.
 SHORTEST_REQUEST_TIMEOUT = 0.01
+#: Tags of one poll.
+MOST_TAGS = 16
 #: More attempts than any poll can make.
 _MOST = 10**9
 #: No deadline is later, in epoch seconds: the end of the year 9999.
 _LAST_MOMENT = 253_402_300_799
 _MATCH_PARTS = ("status", "header", "body", "text")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f,]{1,100}")
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 
 
@@ -115,6 +119,11 @@ def _check_together(
                 problems[name] = f"cannot be given beside protocol={convention!r}, which decides"
     if values.get("start") and complete and "protocol" not in values:
         problems["start"] = "needs protocol, which says where the started operation is followed"
+    for name in ("protocol", "carry") if values.get("coalesce") else ():
+        if name in values:
+            problems["coalesce"] = (
+                f"cannot be given beside {name}, which makes requests that no other poll makes"
+            )
     if "keep_params" in values and complete and "protocol" not in values:
         problems["keep_params"] = "is for URLs that a convention follows; give protocol as well"
     if complete and "carry" in values:
@@ -276,6 +285,27 @@ def _auth(value: object) -> str:
     return value
 
 
+def _word(value: object) -> str:
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise ValueError(
+            f"is {value!r:.120}; it should be a word of up to 100 characters, no space or comma in it"
+        )
+    return value
+
+
+def _priority(value: object) -> str:
+    if not isinstance(value, str) or value not in PRIORITIES:
+        raise ValueError(f"is {value!r:.60}; it should be one of {', '.join(PRIORITIES)}")
+    return value
+
+
+def _tags(value: object) -> list[str]:
+    listed = value if isinstance(value, list | tuple | set | frozenset) else [value]
+    if len(listed) > MOST_TAGS:
+        raise ValueError(f"has {len(listed)} tags; a poll takes {MOST_TAGS}")
+    return sorted({_word(tag) for tag in listed})
+
+
 _RULES: dict[str, Callable[[object], Any]] = {
     "url": http_syntax.url,
     "method": http_syntax.method,
@@ -303,4 +333,9 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "long_poll": following_rules.long_poll,
     "request_timeout": _request_timeout,
     "auth": _auth,
+    "limit": _word,
+    "priority": _priority,
+    "tenant": _word,
+    "coalesce": following_rules.flag,
+    "tags": _tags,
 }

@@ -58,7 +58,11 @@ class Endpoint:
         self._scripts: dict[str, list[Reply | Callable[[Arrival], Reply]]] = {}
         self._arrivals: dict[str, list[Arrival]] = defaultdict(list)
         self._lock = threading.Lock()
+        #: The requests that came in outages.
+        self.failed: list[Arrival] = []
         self._stopping = threading.Event()
+        #: What every path answers instead of its script, while it is set; the script stands still then.
+        self.outage: Reply | None = None
         self._server = _Server((host, 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -107,6 +111,9 @@ class Endpoint:
     def _answer(self, arrival: Arrival) -> Reply:
         path = arrival.path.partition("?")[0]
         with self._lock:
+            if self.outage is not None:
+                self.failed.append(arrival)
+                return self.outage
             self._arrivals[path].append(arrival)
             script = self._scripts.get(path, [Reply(404, {"error": "no such path"})])
             reply = script[min(len(self._arrivals[path]), len(script)) - 1]

@@ -9,11 +9,12 @@ import click
 from pollers.cli.dev import dev
 from pollers.cli.doctor import doctor
 from pollers.cli.exits import Commands
+from pollers.cli.guest import limits, origins
 from pollers.cli.ls import ls
 from pollers.cli.probe import probe
 from pollers.cli.run import run
 from pollers.cli.show import show
-from pollers.cli.steer import cancel, nudge
+from pollers.cli.steer import cancel, nudge, pause, resume
 from pollers.cli.submit import submit
 
 #: Signals that end a command as Ctrl-C does: what it started is stopped, the terminal is mended.
@@ -44,5 +45,8 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-for command in (run, submit, probe, ls, show, cancel, nudge, doctor, dev):
+for command in (
+    *(run, submit, probe, ls, show, cancel, nudge, pause, resume),
+    *(limits, origins, doctor, dev),
+):
     main.add_command(command)

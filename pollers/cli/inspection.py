@@ -31,6 +31,7 @@ _LEFT_OUT = ("deadline", "last answer", "attempts")
 _GAP = 2
 _COLOURS = {
     "waiting": "yellow",
+    "paused": "magenta",
     "running": "cyan",
     "succeeded": "green",
     "failed": "red",
@@ -39,10 +40,10 @@ _COLOURS = {
 }
 
 
-def list_polls(states: frozenset[str], limit: int, *, as_json: bool) -> None:
+def list_polls(states: frozenset[str], limit: int, *, tag: str | None, as_json: bool) -> None:
     """Print up to ``limit`` polls that are in one of the states."""
     with store() as polls:
-        found = polls_in(polls, states)
+        found = polls_in(polls, states, tag=tag)
         listed = [PollStatus.of(*one) for one in islice(found, limit)]
         more = next(found, None) is not None
         total = count_polls(polls)
@@ -114,7 +115,7 @@ def _widths(wanted: dict[str, int], total: int) -> dict[str, int]:
 def _cells(status: PollStatus) -> tuple[str, ...]:
     return (
         printable(status.id),
-        status.state,
+        _state(status),
         str(status.attempts),
         _answer(status) or "-",
         _from_now(status.next_due) if status.next_due else "-",
@@ -126,7 +127,7 @@ def _cells(status: PollStatus) -> tuple[str, ...]:
 def _fields(status: PollStatus, told: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "id", status.id
     yield "url", status.url
-    yield "state", status.state
+    yield "state", _state(status)
     yield "attempts", str(status.attempts)
     if status.last_answer is not None:
         last = status.last_answer
@@ -148,6 +149,10 @@ def _fields(status: PollStatus, told: dict[str, Any]) -> Iterable[tuple[str, str
 def _print_fields(fields: Iterable[tuple[str, str]]) -> None:
     for name, text in fields:
         click.echo(f"{click.style(f'{name:<15}', bold=True)} {printable(text)}")
+
+
+def _state(status: PollStatus) -> str:
+    return "paused" if status.paused and status.state == "waiting" else status.state
 
 
 def _answer(status: PollStatus) -> str:

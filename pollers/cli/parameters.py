@@ -25,6 +25,7 @@ _OPTIONS = {
     "headers": "--header",
     "params": "--param",
     "keep_params": "--keep-param",
+    "tags": "--tag",
     "json": "--json-body",
 }
 
@@ -65,6 +66,11 @@ _HELP: dict[str, tuple[str, str]] = {
     "max_errors": ("N", "Fail after so many transient errors in a row."),
     "long_poll": ("DURATION", "Ask the service to hold each request so long, and ask again at once."),
     "request_timeout": ("DURATION", "Longest time of one request. [default: 10s]"),
+    "limit": ("NAME", "The limit that it keeps, by name. [default: that of its origin]"),
+    "priority": ("high|normal|low", "Who goes first when more is due than can be done. [default: normal]"),
+    "tenant": ("NAME", "Whose poll it is; tenants share evenly when more is due than can be done."),
+    "coalesce": ("yes|no", "Share the answers to its request with polls that make the same. [default: no]"),
+    "tags": ("WORD", "A word to list, pause and resume by; repeatable."),
     "method": ("METHOD", "HTTP method. [default: GET]"),
     "auth": ("NAME", "Name of a credential of whoever makes the attempts; never the secret itself."),
     "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),
@@ -80,7 +86,7 @@ REQUEST = ("request_timeout", "method", "headers", "params", "data", "json")
 _STATUS = r"(?:\d+|[1-5]xx)"
 _STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
 
-_REPEATABLE = {"pending_on", "headers", "params", "keep_params", "carry"}
+_REPEATABLE = {"pending_on", "headers", "params", "keep_params", "carry", "tags"}
 
 
 def shown_name(field: str) -> str:
@@ -277,6 +283,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "carry": _params,
     "headers": _headers,
     "params": _params,
+    "coalesce": _flag,
     "data": _content,
     "json": _json_content,
 }

@@ -102,6 +102,8 @@ def stage(chance: Chance, *, places: int, logs: Logs, ending: Ending) -> Iterato
         # The farm is on this machine: no proxy is on the way to it.
         direct = ",".join(filter(None, (os.environ.get("no_proxy"), "127.0.0.1")))
         os.environ.update(no_proxy=direct, NO_PROXY=direct)
+        # Its faults are about one tile each: a 429 need not hold the others.
+        os.environ.setdefault("POLLERS_HOLD", "poll")
         afterwards = stack.enter_context(ExitStack())
         children = stack.enter_context(Children(logs, stop_within=STOP_TIMEOUT))
         queues = f"--queues={app.conf.task_default_queue},{QUEUE}"

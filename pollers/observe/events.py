@@ -66,6 +66,11 @@ def send_revoked(app: Celery, hostname: str, poll_id: str) -> None:
     _publish(app, hostname, [("task-revoked", fields)])
 
 
+def send_origin(app: Celery, hostname: str, origin: str, change: str) -> None:
+    """Send the event ``pollers-origin``: an origin is ``held``, or its breaker ``open`` or ``closed``."""
+    _publish(app, hostname, [("pollers-origin", {"origin": origin, "change": change})])
+
+
 def _publish(app: Celery, hostname: str, events: list[tuple[str, dict[str, Any]]]) -> None:
     with app.producer_pool.acquire(block=True) as producer:
         dispatcher = app.events.Dispatcher(

@@ -25,24 +25,46 @@ class Keys:
         #: STRING, id of the poll that is attempted on its own, as its attempts have died with their
         #: workers. Expires with the lease of the attempt.
         self.suspect = tag + "suspect"
+        #: HASH, gate -> what it remembers, as a MessagePack map (``scripts/gates.lua``): the limits that
+        #: are set, and origins that something is known of. About 150 bytes each; they stay.
+        self.gates = tag + "gates"
+        #: ZSET, gate -> the moment in ms when the polls in its lot have their next turn. Only gates that
+        #: polls wait at.
+        self.turns = tag + "turns"
+        #: ZSET, text -> 0: due polls that are parked, sorted by lot, priority and tag
+        #: (``scripts/lots.lua``). About 150 bytes each.
+        self.lots = tag + "lots"
+        #: HASH, lot -> what it remembers, as a MessagePack map. Only lots with polls in them.
+        self.flows = tag + "flows"
+        #: HASH, poll id -> the limit in whose number of attempts in flight it counts.
+        self.shares = tag + "shares"
+        #: HASH, what the limits and breakers are: ``configured`` -> JSON of the workers' settings,
+        #: ``limit:<name>`` -> a limit that was set by hand, as text. Empty when there are none.
+        self.rules = tag + "rules"
+        #: STRING, when an outage of all workers began and ended, and how many ms what was due meanwhile is
+        #: spread over, as a MessagePack array. Expires then.
+        self.outage = tag + "outage"
+        #: HASH, digest of a request -> the poll that makes it for those that wait for its answer, and
+        #: until when, as a MessagePack array. Only requests under way.
+        self.asking = tag + "asking"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:
         """STRING, the record of a delivered poll without its value. Expires with `result_expires`."""
         return f"{self._tag}ended:{poll_id}"
 
+    def admissions(self, origin: str) -> str:
+        """STRING, polls of an origin that were admitted in this second. Expires with it."""
+        return f"{self._tag}admissions:{origin}"
+
     def queued(self, queue: str) -> str:
         """ZSET, pack id -> end of its lease in ms. Packs that are sent but not begun; bounded."""
         return f"{self._tag}queued:{queue}"
-
-    def overdue(self, queue: str) -> str:
-        """ZSET, poll id -> due time in ms. Due polls that the queue's workers have no room for."""
-        return f"{self._tag}overdue:{queue}"
 
     def workers(self, queue: str) -> str:
         """ZSET, worker name -> its last dispatch in ms. Workers that consume the queue."""
         return f"{self._tag}workers:{queue}"
 
     def for_queue(self, queue: str) -> list[str]:
-        """Return the three keys of one queue in the order that ``dispatch.lua`` takes them."""
-        return [self.queued(queue), self.overdue(queue), self.workers(queue)]
+        """Return the two keys of one queue in the order that ``dispatch.lua`` takes them."""
+        return [self.queued(queue), self.workers(queue)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from typing import cast
 
@@ -18,9 +19,12 @@ def polls_in(
     store: Store,
     states: Collection[str] = LIVE_STATES | TERMINAL_STATES,
     *,
+    tag: str | None = None,
     batch: int = BATCH,
 ) -> Iterator[tuple[str, Found]]:
     """Yield the polls in one of the states, in no order: those whose outcome is not delivered yet.
+
+    With ``tag``, only those that have it: all are looked at, as tags have no index.
 
     A poll that is there from the first batch to the last is yielded once; one that comes or goes
     meanwhile, once or never. What cannot be read (damaged, or not a record) is left out.
@@ -39,7 +43,9 @@ def polls_in(
         for raw_id, raw in packed.items():
             poll_id, record = raw_id.decode(), _read(raw)
             # HSCAN repeats what moves while the hash grows.
-            if record is not None and record.state in states and poll_id not in seen:
+            if record is None or record.state not in states or poll_id in seen:
+                continue
+            if tag is None or tag in _tags(record):
                 records[poll_id] = record
         seen.update(records)
         yield from _with_due_times(store, records)
@@ -71,6 +77,16 @@ def _with_due_times(store: Store, records: dict[str, Record]) -> Iterator[tuple[
     now_ms = seconds * 1000 + microseconds // 1000
     for (poll_id, record), due in zip(records.items(), due_times, strict=True):
         yield poll_id, Found(record, None if due is None else int(due), now_ms)
+
+
+def _tags(record: Record) -> list[str]:
+    # Most specs have none, and need not be parsed.
+    if '"tags":' not in record.spec:
+        return []
+    try:
+        return list(json.loads(record.spec).get("tags", ()))
+    except (AttributeError, TypeError, ValueError):
+        return []
 
 
 def _read(packed: bytes) -> Record | None:

@@ -19,7 +19,7 @@ class Overview:
 
     #: Live polls whose next attempt is not due yet, or whose attempt runs.
     waiting: int
-    #: Live polls whose attempt is due but not taken by a worker yet.
+    #: Live polls whose attempt is due but not taken by a worker yet, as workers or gates have no room.
     due: int
     #: Attempts that have begun and are not settled.
     running: int
@@ -37,6 +37,14 @@ class Overview:
     crashed: int
     #: Settlements refused by the fence.
     refused: int
+    #: Due polls that are parked: their workers have no room, or a limit, hold, breaker or pause keeps them.
+    parked: int
+    #: How often an answer has held an origin.
+    holds: int
+    #: How often a breaker has opened.
+    openings: int
+    #: Attempts that have got the answer of another poll's request.
+    shared: int
     #: Lateness in milliseconds that half of all attempts did not exceed; 0 before the first.
     lateness_p50: float
     #: Lateness in milliseconds that 99 in 100 attempts did not exceed; 0 before the first.
@@ -51,7 +59,6 @@ def overview(store: Store) -> Overview:
 
     """
     keys = store.keys
-    queues = ["", *store.known_queues()]
     with translated_errors(store.client):
         seconds, _ = store.client.time()
         pipe = store.client.pipeline(transaction=False)
@@ -59,11 +66,10 @@ def overview(store: Store) -> Overview:
         pipe.zcount(keys.schedule, "-inf", seconds * 1000)
         pipe.zcard(keys.releases)
         pipe.hgetall(keys.stats)
-        for queue in queues:
-            pipe.zcard(keys.overdue(queue))
-        live, due, releasing, raw, *overdue = pipe.execute()
+        pipe.zcard(keys.lots)
+        live, due, releasing, raw, parked = pipe.execute()
     stats = {name.decode(): int(number) for name, number in raw.items()}
-    due += sum(overdue)
+    due += parked
     begun, crashed = stats.get("begun", 0), stats.get("crashed", 0)
     over = stats.get("settled", 0) + stats.get("abandoned", 0) + crashed
     return Overview(
@@ -79,6 +85,10 @@ def overview(store: Store) -> Overview:
         cancelled=stats.get("cancelled", 0),
         crashed=crashed,
         refused=stats.get("settle_refused", 0),
+        parked=parked,
+        holds=stats.get("origins_held", 0),
+        openings=stats.get("origins_open", 0),
+        shared=stats.get("shared", 0),
         lateness_p50=lateness_quantile(stats, 0.50),
         lateness_p99=lateness_quantile(stats, 0.99),
     )

@@ -15,7 +15,10 @@ import msgpack
 from pollers.errors import UnreadableRecord
 
 #: Version of the layout. A reader takes its own version and older ones, and leaves newer ones alone.
-VERSION = 1
+VERSION = 2
+
+#: The priority of a poll that asks for none.
+NORMAL = 1
 
 LIVE_STATES = frozenset({"waiting", "running"})
 TERMINAL_STATES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
@@ -56,6 +59,18 @@ class Record(NamedTuple):
     claimed_ms: int = 0
     #: How many attempts were begun and never settled.
     crashes: int = 0
+    #: Origin of the endpoint; empty in records of version 1, which pass every gate.
+    origin: str = ""
+    #: Name of the limit that the poll asks for; empty for that of its origin.
+    limit: str = ""
+    #: 0 high, 1 normal, 2 low.
+    priority: int = NORMAL
+    #: Whose poll it is, where several share the workers; may be empty.
+    tenant: str = ""
+    #: 1 while somebody has paused the poll, else 0.
+    paused: int = 0
+    #: Digest of its request, when it shares the answer with other polls; else empty.
+    request: str = ""
 
     @classmethod
     def unpack(cls, packed: bytes) -> Record:
@@ -70,14 +85,19 @@ class Record(NamedTuple):
             version = fields[0]
             if version > VERSION:
                 raise UnreadableRecord(f"a record of version {version}; this program reads {VERSION}")
-            record = cls._make(fields)
+            record = cls(*fields) if version == 1 else cls._make(fields)
         except (IndexError, KeyError, TypeError, ValueError, msgpack.UnpackException) as error:
             if isinstance(error, UnreadableRecord):
                 raise
             raise UnreadableRecord(f"not the record of a poll: {packed[:60]!r}") from error
-        if tuple(map(type, record)) != _TYPES or record.state not in LIVE_STATES | TERMINAL_STATES:
+        if tuple(map(type, record)) != _TYPES or not record.is_sound:
             raise UnreadableRecord(f"a damaged record of a poll: {packed[:60]!r}")
         return record
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its state and its priority are some that there are."""
+        return self.state in LIVE_STATES | TERMINAL_STATES and 0 <= self.priority <= 2
 
     @property
     def ended(self) -> bool:
@@ -96,4 +116,7 @@ class Record(NamedTuple):
             return None
 
 
-_TYPES = (int, str, int, int, int, int, str, str, str, str, str, str, str, int, int, int)
+_TYPES = (
+    *(int, str, int, int, int, int, str, str, str, str, str, str, str, int, int, int),
+    *(str, str, int, str, int, str),
+)

@@ -6,13 +6,29 @@ from functools import cache
 from importlib import resources
 
 #: Every script, in the order of a poll's life.
-NAMES = ("admit", "dispatch", "begin", "settle", "told", "release", "claim", "deliver", "cancel", "nudge")
+NAMES = (
+    *("admit", "dispatch", "begin", "join", "settle", "told", "release", "claim", "deliver"),
+    *("cancel", "nudge", "pause", "resume", "govern", "shut", "open"),
+)
+
+#: What a script builds on, beside ``record``.
+PRELUDES = {
+    "dispatch": ("gates", "breaker", "lots", "sharing"),
+    "begin": ("gates", "sharing"),
+    "join": ("gates", "lots"),
+    "settle": ("gates", "breaker"),
+    "cancel": ("gates", "sharing"),
+    "pause": ("gates", "sharing"),
+    "govern": ("gates",),
+    "shut": ("gates",),
+    "open": ("gates", "breaker"),
+}
 
 
 @cache
 def load(name: str) -> str:
-    """Return the text of a script with its prelude, as it is sent to Redis."""
-    return read("record") + "\n" + read(name)
+    """Return the text of a script with its preludes, as it is sent to Redis."""
+    return "\n".join(map(read, ("record", *PRELUDES.get(name, ()), name)))
 
 
 def read(name: str) -> str:

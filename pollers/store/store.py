@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgpack
@@ -22,6 +23,12 @@ from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack,
 
 logger = logging.getLogger(__name__)
 
+_CHANGES = {
+    b"held": "Polls of %s are held: it asked to be left alone.",
+    b"open": "The breaker of %s has opened: too many of its attempts fail.",
+    b"closed": "The breaker of %s has closed: it answers again.",
+}
+
 #: A running attempt may settle so long after its deadline, in ms: its request ends with the deadline,
 #: and the answer still has to travel. Together with a dispatcher's tick it stays under one second.
 GRACE_MS = 400
@@ -35,6 +42,10 @@ SUSPICIOUS = 2
 WORKER_LIFE_MS = 5_000
 #: Polls that one `dispatch` takes at most, so that a call stays around two milliseconds.
 DISPATCH_LIMIT = 500
+#: How long before its deadline, in ms, a poll gets its last attempt through an open breaker.
+LAST_CALL_MS = 1_000
+#: Polls that one `join` begins at most.
+JOIN_LIMIT = 200
 #: Polls that one `release` takes at most: publishing one costs about a millisecond.
 RELEASE_LIMIT = 20
 
@@ -49,6 +60,8 @@ class Store:
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self.client = client
         self.keys = Keys(settings.prefix)
+        #: Hears of an origin and its change: it is ``held`` now, or its breaker is ``open`` or ``closed``.
+        self.on_change: Callable[[str, str], None] = lambda origin, change: None
         self._settings = settings
         self._scripts: dict[str, Script] = {
             name: client.register_script(scripts.load(name)) for name in scripts.NAMES
@@ -68,13 +81,17 @@ class Store:
         return [_admission(answer) for answer in _patience(self._run_many, "admit", submissions)]
 
     def _admitting(self, submission: Submission) -> tuple[list[str], list[Any]]:
-        poll_id, spec, span, held, queue, lapse, delay, timeout, deadline = submission
-        keys = self.keys
+        keys, one, timeout = self.keys, submission, submission.timeout
         return (
-            [keys.polls, keys.schedule, keys.stats, keys.queues, keys.ended(poll_id)],
             [
-                *(poll_id, queue, spec, held, _ms(span), lapse, _ms(delay)),
-                *(-1 if timeout is None else _ms(timeout), _ms(deadline or 0)),
+                *(keys.polls, keys.schedule, keys.stats, keys.queues, keys.ended(one.poll_id)),
+                keys.admissions(one.origin),
+            ],
+            [
+                *(one.poll_id, one.queue, one.spec, one.held, _ms(one.span), one.lapse, _ms(one.delay)),
+                *(-1 if timeout is None else _ms(timeout), _ms(one.deadline or 0)),
+                *(one.origin, one.limit, one.priority, one.tenant),
+                *(_ms(one.spread), random.random(), one.request),
             ],
         )
 
@@ -85,23 +102,34 @@ class Store:
         # unbegun for longer than its lease is sent twice.
         pack_size = min(settings.pack_size, settings.concurrency)
         backlog = max(1, min(settings.backlog, settings.concurrency) // pack_size)
-        now, next_due, releasing, unknown, packs, unreadable, created = self._run(
+        last_call = LAST_CALL_MS if settings.open_breaker == "attempt" else 0
+        now, next_due, releasing, unknown, packs, unreadable, created, strangers, more = self._run(
             "dispatch",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
+                *(
+                    keys.gates,
+                    keys.turns,
+                    keys.lots,
+                    keys.flows,
+                    keys.shares,
+                    keys.rules,
+                    keys.outage,
+                    keys.asking,
+                ),
                 *(key for queue in queues for key in keys.for_queue(queue)),
             ],
             [
                 *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
                 *(pack_size, backlog, call_id),
-                *(settings.max_crashes, SUSPICIOUS, MARGIN_MS),
+                *(settings.max_crashes, SUSPICIOUS, MARGIN_MS, last_call),
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],
         )
         return Dispatch(
             next_due_in=None if next_due < 0 else max(0, next_due - now) / 1000,
             releasing=releasing,
-            unknown_queues=[queue.decode() for queue in unknown],
+            unknown_queues=sorted({queue.decode() for queue in unknown}),
             packs=[
                 Pack(
                     pack_id.decode(),
@@ -112,6 +140,8 @@ class Store:
             ],
             unreadable=[poll_id.decode() for poll_id in unreadable],
             created_ms=created,
+            strangers=sorted({origin.decode() for origin in strangers}),
+            more=bool(more),
         )
 
     def begin(self, pack: Pack) -> Begun:
@@ -119,19 +149,47 @@ class Store:
         keys = self.keys
         now, *begun = self._run(
             "begin",
-            [keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue)],
+            [
+                *(keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue)),
+                *(keys.gates, keys.turns, keys.asking),
+            ],
             [pack.id, MARGIN_MS, GRACE_MS, *pack.polls],
+        )
+        return Begun(now, _records(begun))
+
+    def join(self, request: str, *, last: bool) -> Begun:
+        """Begin attempts of polls that wait for the answer to a request, up to `JOIN_LIMIT`.
+
+        With ``last``, and when none waits any more, the next one that is due makes a new request.
+        """
+        keys = self.keys
+        now, *begun = self._run(
+            "join",
+            [
+                *(keys.polls, keys.schedule, keys.stats),
+                *(keys.lots, keys.flows, keys.turns, keys.asking),
+            ],
+            [request, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
         )
         return Begun(now, _records(begun))
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
         """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""
         keys = self.keys
-        results = self._patiently(
+        results, changes = self._patiently(
             "settle",
-            [keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect],
-            [_ms(self._settings.lease), *(msgpack.packb(settlement) for settlement in settlements)],
+            [
+                *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
+                *(keys.gates, keys.turns, keys.shares),
+            ],
+            [
+                *(_ms(self._settings.lease), random.random()),
+                *(msgpack.packb(settlement) for settlement in settlements),
+            ],
         )
+        for origin, change in zip(changes[::2], changes[1::2], strict=True):
+            logger.warning(_CHANGES[change], origin.decode())
+            self.on_change(origin.decode(), change.decode())
         return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
 
     def told(self, poll_id: str, before: str, after: str) -> bool:
@@ -165,7 +223,7 @@ class Store:
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
-            keys.suspect,
+            *(keys.suspect, keys.gates, keys.turns, keys.shares, keys.asking),
         ]
         return str(self._patiently("cancel", key_list, [poll_id]).decode())
 
@@ -174,6 +232,34 @@ class Store:
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
         return str(self._patiently("nudge", key_list, [poll_id]).decode())
+
+    def pause(self, poll_id: str) -> str:
+        """Pause a poll; return its state, ``waiting`` or ``running`` when it is paused, or ``unknown``."""
+        keys = self.keys
+        key_list = [
+            *(keys.polls, keys.schedule, keys.ended(poll_id)),
+            *(keys.gates, keys.turns, keys.shares, keys.asking),
+        ]
+        return str(self._patiently("pause", key_list, [poll_id]).decode())
+
+    def resume(self, poll_id: str, delay: float = 0.0) -> str:
+        """Resume a paused poll, which is due after ``delay`` seconds; return its state, or ``unknown``."""
+        keys = self.keys
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
+
+    def shut(self, origin: str) -> bool:
+        """Pause an origin; return whether it was not paused before."""
+        return bool(self._patiently("shut", [self.keys.gates], [origin]))
+
+    def open(self, origin: str) -> bool:
+        """Open an origin, whatever kept its polls; return whether something had."""
+        return bool(self._patiently("open", [self.keys.gates, self.keys.turns], [origin]))
+
+    def govern(self, rules: Mapping[str, Mapping[str, Any] | None]) -> int:
+        """Set the rules of gates by name, None for no rules any more; return how many gates are new."""
+        packed = [msgpack.packb(one) for one in rules.items()]
+        return int(self._patiently("govern", [self.keys.gates, self.keys.turns], packed))
 
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pollers.store.record import Record
+from pollers.store.record import NORMAL, Record
 
 
 class Submission(NamedTuple):
@@ -27,6 +27,18 @@ class Submission(NamedTuple):
     timeout: float | None = None
     #: The deadline in epoch seconds.
     deadline: float | None = None
+    #: Origin of the endpoint.
+    origin: str = ""
+    #: Name of the limit that the poll asks for; empty for that of its origin.
+    limit: str = ""
+    #: 0 high, 1 normal, 2 low.
+    priority: int = NORMAL
+    #: Whose poll it is, where several share the workers; may be empty.
+    tenant: str = ""
+    #: By how much its first attempt may be put off when many are admitted at once.
+    spread: float = 0.0
+    #: Digest of its request, when it shares the answer with other polls; else empty.
+    request: str = ""
 
 
 class Admission(NamedTuple):
@@ -62,6 +74,10 @@ class Dispatch(NamedTuple):
     unreadable: list[str]
     #: When the store's first poll was admitted, in ms of Redis' clock; 0 before.
     created_ms: int
+    #: Origins that nobody has told the rules of yet, while there are rules; their polls wait for that.
+    strangers: list[str]
+    #: Whether more is due than the call has looked at.
+    more: bool
 
 
 class Begun(NamedTuple):
@@ -84,6 +100,10 @@ class Settlement(NamedTuple):
     progress: str
     answer: str
     outcome: str
+    #: Ms that the origin asked to be left alone; 0 when it did not.
+    hold_ms: int = 0
+    #: Whether the attempt met trouble that a breaker counts.
+    trouble: bool = False
 
 
 class Claim(NamedTuple):

@@ -14,6 +14,7 @@ import pytest
 from pollers import attempt, outcome
 from pollers.attempt import Attempt
 from pollers.local import Attempted, run_here
+from pollers.settings import Settings
 from pollers.spec import PollSpec
 from pollers.store import Record
 from pollers.transport import Transport
@@ -65,7 +66,7 @@ class ByWorkers(Follower):
             attempt._parsed.cache_clear()
             attempt._leading_request.cache_clear()
             one = Attempt("p-1", record, time.time)
-            settled = attempt.settlement_of(one, attempt.ask(one, self.transport), 0.5)
+            settled = attempt.settlement_of(one, attempt.ask(one, self.transport), Settings(min_interval=0.5))
             assert settled is not None
             record = record._replace(
                 state=settled.state,

@@ -9,6 +9,7 @@ import pytest
 
 from pollers.settings import Settings
 from pollers.store import Pack, Record, Settlement, Store, Submission
+from tests.store.clock import SimulatedStore
 from tests.waiting import wait_until
 
 SPEC = '{"url":"http://127.0.0.1/"}'
@@ -78,6 +79,11 @@ class World:
         """Return whether the poll's outcome waits to be delivered."""
         return self.store.client.zscore(self.store.keys.releases, poll_id) is not None
 
+    def parked(self) -> set[str]:
+        """Return the ids of the polls that are in some lot."""
+        members = self.store.client.zrange(self.store.keys.lots, 0, -1)
+        return {member.decode().rpartition("\0")[2] for member in members}
+
     def let_expire(self, poll_id: str = "p") -> None:
         """Dispatch until the poll has ended by its deadline."""
 
@@ -112,3 +118,37 @@ def world(make_world: Callable[..., World]) -> World:
 def hasty(make_world: Callable[..., World]) -> World:
     """Return a world whose leases end after 50 ms."""
     return make_world(lease=0.05)
+
+
+class StillWorld(World):
+    """A world whose time stands still until it is moved."""
+
+    def __init__(self, redis_url: str, **settings: object) -> None:
+        super().__init__(redis_url, **settings)
+        self.store = SimulatedStore(self.store.client, self.settings)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.store.advance(seconds)
+
+    def now_ms(self) -> int:
+        """Return the simulated clock in ms."""
+        return self.store.now_ms
+
+    def sent(self) -> list[str]:
+        """Dispatch once; return the ids of the polls that were sent, in their order."""
+        return [str(poll_id) for pack in self.dispatch() for poll_id in pack.polls[::3]]
+
+    def attempt(self, poll_id: str, **settlement: object) -> None:
+        """Begin and settle an attempt of a poll that was sent."""
+        number = self.record(poll_id).attempt + 1
+        self.store.begin(Pack("pack", "", [poll_id, number, self.now_ms()]))
+        assert self.settle(poll_id, number, **settlement)
+
+
+@pytest.fixture
+def still(redis_url: str) -> Iterator[StillWorld]:
+    """Return a world with a simulated clock, and room for a thousand polls."""
+    world = StillWorld(redis_url, concurrency=1000, backlog=1000)
+    yield world
+    world.store.client.close()

@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement, Store, Submission, scripts
+from pollers.store import Pack, Record, Settlement, Submission, traffic
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES
 from pollers.store.store import GRACE_MS, MARGIN_MS
+from tests.store.clock import CLOCK, START_MS, SimulatedStore
 
 T = TypeVar("T")
 
-CLOCK = "{pollers}:clock"
-START_MS = 1_000_000
 LEASE_MS = 5_000
+#: An origin with a limit, and one without.
+ORIGIN, OTHER = "one.example.com", "other.example.com"
+REQUEST = "digest"
+BREAKER = {"ratio": 0.5, "minimum": 2, "window": 10.0, "shortest": 3.0, "longest": 10.0, "trials": 1}
 #: Few polls, so that steps meet at one of them.
 MOST_POLLS = 4
 #: Which of several things a step is about: 0 is the latest.
@@ -42,19 +45,6 @@ def latest(things: list[T], pick: int) -> T:
     return things[-1 - pick % len(things)]
 
 
-class SimulatedStore(Store):
-    """The store with a clock that stands still until it is moved."""
-
-    def __init__(self, client: redis.Redis, settings: Settings) -> None:
-        super().__init__(client, settings)
-        real = scripts.read("record")
-        head, tail = real.split("local function clock_ms()")
-        simulated = f"local function clock_ms()\n  return tonumber(redis.call('GET', '{CLOCK}'))\nend"
-        prelude = head + simulated + tail[tail.index("\nend") + 4 :]
-        for name in scripts.NAMES:
-            self._scripts[name] = client.register_script(prelude + "\n" + scripts.read(name))
-
-
 class StoreMachine(RuleBasedStateMachine):
     """Polls, packs under way, and attempts that have begun."""
 
@@ -66,6 +56,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.client = redis.Redis.from_url(self.redis_url)
         self.client.flushdb()
         self.store = SimulatedStore(self.client, settings)
+        traffic.configure(self.store, {ORIGIN: "1/s in-flight 1"}, BREAKER)
+        traffic.introduce(self.store, [ORIGIN, OTHER])
         self.now = START_MS
         self.client.set(CLOCK, self.now)
         self.calls = 0
@@ -79,6 +71,7 @@ class StoreMachine(RuleBasedStateMachine):
         #: Until when a held task has claimed the outcome of a poll.
         self.claims: dict[str, int] = {}
         self.accepted: set[tuple[str, int]] = set()
+        self.paused: set[str] = set()
 
     @precondition(lambda self: len(self.states) < MOST_POLLS)
     @rule(
@@ -86,11 +79,27 @@ class StoreMachine(RuleBasedStateMachine):
         delay=st.sampled_from([0.0, 0.0, 5.0]),
         span=st.sampled_from([0.5, 10.0]),
         queue=st.sampled_from(["", "far"]),
+        origin=st.sampled_from(["", ORIGIN, ORIGIN, OTHER]),
+        priority=st.sampled_from([0, 1, 2]),
+        tenant=st.sampled_from(["", "t"]),
+        request=st.sampled_from(["", "", REQUEST]),
     )
-    def admit(self, timeout: float, delay: float, span: float, queue: str) -> None:
+    def admit(
+        self,
+        timeout: float,
+        delay: float,
+        span: float,
+        queue: str,
+        origin: str = "",
+        priority: int = 1,
+        tenant: str = "",
+        request: str = "",
+    ) -> None:
         """An application submits a poll."""
         poll_id = f"p{len(self.states)}"
-        submission = Submission(poll_id, SPEC, span, queue=queue, delay=delay, timeout=timeout)
+        times = {"delay": delay, "timeout": timeout}
+        traits = {"origin": origin, "priority": priority, "tenant": tenant, "request": request}
+        submission = Submission(poll_id, SPEC, span, queue=queue, **times, **traits)  # type: ignore[arg-type]
         admission = self.store.admit(submission)
         assert admission == (True, True)
         self.states[poll_id], self.numbers[poll_id] = "waiting", 0
@@ -119,6 +128,7 @@ class StoreMachine(RuleBasedStateMachine):
         for pack in found.packs:
             for poll_id, number in zip(pack.polls[::3], pack.polls[1::3], strict=True):
                 assert self.states[str(poll_id)] == "waiting"
+                assert str(poll_id) not in self.paused
                 assert number == self.numbers[str(poll_id)] + 1
                 leased = self.client.zscore(self.store.keys.schedule, str(poll_id))
                 assert leased == min(self.now + LEASE_MS, self.deadlines[str(poll_id)])
@@ -135,11 +145,14 @@ class StoreMachine(RuleBasedStateMachine):
             (str(poll_id), int(number))
             for poll_id, number in zip(pack.polls[::3], pack.polls[1::3], strict=True)
             if self.states[str(poll_id)] == "waiting"
+            and str(poll_id) not in self.paused
             and self.numbers[str(poll_id)] == int(number) - 1
             and self.now < self.deadlines[str(poll_id)]
         }
         begun = {(poll_id, record.attempt) for poll_id, record in self.store.begin(pack).polls}
-        assert begun == expected
+        assert begun <= expected
+        for poll_id, _ in expected - begun:
+            assert self.record(poll_id).origin == ORIGIN  # it came too soon for its limit
         for poll_id, number in begun:
             self.numbers[poll_id], self.states[poll_id] = number, "running"
             due = int(self.client.zscore(self.store.keys.schedule, poll_id))  # type: ignore[arg-type]
@@ -147,18 +160,31 @@ class StoreMachine(RuleBasedStateMachine):
             assert due == min(self.now + span + MARGIN_MS, self.deadlines[poll_id] + GRACE_MS)
         self.attempts += sorted(begun)
 
+    @rule(last=st.booleans())
+    def join(self, last: bool) -> None:
+        """A worker has an answer that polls wait for."""
+        for poll_id, record in self.store.join(REQUEST, last=last).polls:
+            assert self.states[poll_id] == "waiting"
+            assert poll_id not in self.paused
+            assert self.now < self.deadlines[poll_id]
+            assert record.attempt == self.numbers[poll_id] + 1
+            self.numbers[poll_id], self.states[poll_id] = record.attempt, "running"
+            self.attempts.append((poll_id, record.attempt))
+
     @precondition(lambda self: self.attempts)
     @rule(
         pick=PICKS,
         state=st.sampled_from(["waiting", "succeeded", "failed"]),
         wait=st.sampled_from([0.5, 30.0]),
+        hold=st.sampled_from([0, 0, 3000]),
+        trouble=st.booleans(),
     )
-    def settle(self, pick: int, state: str, wait: float) -> None:
+    def settle(self, pick: int, state: str, wait: float, hold: int = 0, trouble: bool = False) -> None:
         """An attempt settles; perhaps again, perhaps after it was taken over."""
         poll_id, number = attempt = latest(self.attempts, pick)
         expected = self.states[poll_id] == "running" and self.numbers[poll_id] == number
         due = self.now + round(wait * 1000) if state == "waiting" else 0
-        [result] = self.store.settle([Settlement(poll_id, number, state, due, "", "", "{}")])
+        [result] = self.store.settle([Settlement(poll_id, number, state, due, "", "", "{}", hold, trouble)])
         assert (result is not False) is expected
         if expected:
             assert attempt not in self.accepted
@@ -191,6 +217,21 @@ class StoreMachine(RuleBasedStateMachine):
             due = self.client.zscore(self.store.keys.schedule, poll_id)
             assert due is not None
             assert due <= self.now
+
+    @precondition(lambda self: self.states)
+    @rule(pick=PICKS, resumes=st.booleans())
+    def pause(self, pick: int, resumes: bool) -> None:
+        """Somebody pauses a poll, or resumes one."""
+        poll_id = latest(list(self.states), pick)
+        answer = (self.store.resume if resumes else self.store.pause)(poll_id)
+        if self.states[poll_id] in LIVE_STATES:
+            assert answer == self.states[poll_id]
+            (self.paused.discard if resumes else self.paused.add)(poll_id)
+
+    @rule(opens=st.booleans())
+    def shut(self, opens: bool) -> None:
+        """Somebody pauses an origin, or opens one."""
+        (self.store.open if opens else self.store.shut)(ORIGIN)
 
     @rule()
     def release(self) -> None:
@@ -239,6 +280,14 @@ class StoreMachine(RuleBasedStateMachine):
                 assert schedule[poll_id] <= self.deadlines[poll_id] + GRACE_MS
         assert live | set(schedule) | releases <= set(self.states)
 
+    @invariant()
+    def shares_are_of_polls_in_flight(self) -> None:
+        """Of live ones, as many as the limit counts, and no more than it allows."""
+        shares = {name.decode() for name in self.client.hkeys(self.store.keys.shares)}
+        assert all(self.states[poll_id] in LIVE_STATES for poll_id in shares)
+        (limit,) = traffic.gates(self.store, "limit")
+        assert limit.state.get("flying", 0) == len(shares) <= 1
+
     def observe(self) -> None:
         """Take over what a dispatch has changed, as far as it may."""
         for poll_id, before in self.states.items():
@@ -267,6 +316,7 @@ class StoreMachine(RuleBasedStateMachine):
                 if state != "delivered":
                     assert self.store.claim(poll_id).verdict == "claimed"
                     assert self.store.deliver(poll_id, 3600.0)
-            assert self.client.exists(self.store.keys.polls, self.store.keys.schedule) == 0
+            keys = self.store.keys
+            assert self.client.exists(keys.polls, keys.schedule, keys.shares) == 0
         finally:
             self.client.close()

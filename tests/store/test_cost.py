@@ -16,6 +16,7 @@ from tests.store.conftest import World
 
 #: Many enough for the tables of Redis to be full as they are with 100,000; `make bench` counts those.
 POLLS = 20_000
+ORIGIN = "api.example.com"
 
 
 def test_a_waiting_poll_costs_at_most_700_bytes(world: World) -> None:
@@ -32,8 +33,32 @@ def test_a_waiting_poll_costs_at_most_700_bytes(world: World) -> None:
     for _ in range(POLLS):
         poll_id = str(uuid4())
         script(
-            keys=[keys.polls, keys.schedule, keys.stats, keys.queues, keys.ended(poll_id)],
-            args=[poll_id, "", spec, "", 10_000, "timed_out", 300_000, 600_000, 0],
+            keys=[
+                keys.polls,
+                keys.schedule,
+                keys.stats,
+                keys.queues,
+                keys.ended(poll_id),
+                keys.admissions(ORIGIN),
+            ],
+            args=[
+                poll_id,
+                "",
+                spec,
+                "",
+                10_000,
+                "timed_out",
+                300_000,
+                600_000,
+                0,
+                ORIGIN,
+                "",
+                1,
+                "",
+                0,
+                0,
+                "",
+            ],
             client=pipe,
         )
     pipe.execute()

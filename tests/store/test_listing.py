@@ -1,5 +1,7 @@
 """Listing what is in the store."""
 
+import json
+
 from pollers.store.listing import count_polls, count_workers, polls_in
 from tests.store.conftest import World
 
@@ -81,3 +83,13 @@ def test_workers_are_counted_by_queue_while_they_dispatch(world: World) -> None:
     assert count_workers(world.store) == 1
     assert count_workers(world.store, "slow") == 1
     assert count_workers(world.store, "foreign") == 0
+
+
+def test_polls_are_listed_by_tag(world: World) -> None:
+    """By a whole tag; specs that cannot be read have none."""
+    for name, tags in (("a", ["x", "y"]), ("b", ["xy"]), ("c", ["y"])):
+        world.admit(name, spec=json.dumps({"url": "http://127.0.0.1/", "tags": tags}, separators=(",", ":")))
+    world.admit("d", spec='{"tags":damaged')
+    world.admit("e")
+    assert {poll_id for poll_id, _ in polls_in(world.store, tag="x")} == {"a"}
+    assert {poll_id for poll_id, _ in polls_in(world.store, tag="y")} == {"a", "c"}

@@ -63,3 +63,48 @@ def test_nobody_knows_a_stranger(world: World) -> None:
     assert world.store.cancel("stranger") == "unknown"
     assert world.store.nudge("stranger") == "unknown"
     assert world.store.find("stranger") is None
+
+
+def test_a_paused_poll_waits_until_it_is_resumed(world: World) -> None:
+    """A message under way begins nothing; a nudge does not end the pause."""
+    world.admit("p")
+    (pack,) = world.dispatch()
+    assert world.store.pause("p") == "waiting"
+    assert world.store.begin(pack).polls == []
+    world.store.nudge("p")
+    assert world.dispatch() == []
+    assert world.store.resume("p") == "waiting"
+    assert len(world.dispatch()) == 1
+
+
+def test_a_poll_that_is_paused_in_an_attempt_waits_after_it(world: World) -> None:
+    """The attempt itself settles, and may end the poll."""
+    world.admit("p")
+    world.begin("p")
+    assert world.store.pause("p") == "running"
+    assert world.settle("p", due_ms=world.now_ms())
+    assert world.dispatch() == []
+    assert world.due_in("p") > 50
+    world.store.resume("p", 30.0)
+    assert 29 < world.due_in("p") <= 30
+
+
+def test_a_paused_poll_ends_at_its_deadline(world: World) -> None:
+    """Without another attempt."""
+    world.admit("p", timeout=0.1)
+    world.store.pause("p")
+    world.let_expire("p")
+    assert world.record("p").state == "timed_out"
+
+
+def test_pausing_and_resuming_twice_is_the_same_as_once(world: World) -> None:
+    """A resume of what is not paused does not make it due."""
+    world.admit("p", delay=30.0)
+    assert world.store.resume("p") == "waiting"
+    assert world.due_in("p") > 29
+    for _ in range(2):
+        assert world.store.pause("p") == "waiting"
+    for _ in range(2):
+        assert world.store.resume("p", 5.0) == "waiting"
+    assert 4 < world.due_in("p") <= 5
+    assert world.store.pause("stranger") == world.store.resume("stranger") == "unknown"

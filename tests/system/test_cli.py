@@ -19,7 +19,10 @@ from tests.system.workers import Worker
 from tests.waiting import wait_until
 
 DONE = "status == 'completed'"
-COMMANDS = ("run", "submit", "probe", "ls", "show", "cancel", "nudge", "doctor", "dev")
+COMMANDS = (
+    *("run", "submit", "probe", "ls", "show", "cancel", "nudge", "pause", "resume"),
+    *("limits", "origins", "doctor", "dev"),
+)
 #: A Redis that nobody listens at.
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -329,6 +332,50 @@ def test_many_polls_are_submitted_from_a_file(pollers: Commands, endpoint: Endpo
     shown = [pollers("show", poll_id, "--json").json()["parameters"] for poll_id in ids]
     assert [parameters.get("every") for parameters in shown] == [None, 60]
     assert pollers("submit", "@/nowhere", "--until", "done").code == 2
+
+
+def test_polls_are_paused_and_resumed_by_id_and_by_tag(pollers: Commands, endpoint: Endpoint) -> None:
+    """And listed by tag."""
+    url = endpoint.script("/job", Reply(202))
+    for poll_id, tag in (("a", "nightly"), ("b", "nightly"), ("c", "other")):
+        pollers("submit", url, "--id", poll_id, "--tag", tag, "--tag", "all")
+    assert pollers("pause", "c").out == "c is paused\n"
+    assert {one["id"] for one in pollers("pause", "--tag", "nightly", "--json").json()} == {"a", "b"}
+    assert {one["id"] for one in pollers("ls", "--tag", "nightly", "--json").json()} == {"a", "b"}
+    assert [row.split("\t")[1] for row in pollers("ls").out.splitlines()[1:]] == ["paused"] * 3
+    assert pollers("resume", "c").out == "c is not paused any more\n"
+    assert pollers("show", "c", "--json").json()["paused"] is False
+    assert pollers("resume", "--tag", "nightly").code == 0
+    unknown = pollers("pause", "stranger")
+    assert (unknown.code, unknown.err) == (1, "stranger is not known here, or ended too long ago\n")
+    for arguments in ((), ("a", "--tag", "all"), ("--tag", "all", "--origin", "o")):
+        assert pollers("pause", *arguments).code == 2
+
+
+def test_origins_are_paused_and_shown(pollers: Commands) -> None:
+    """Also before a poll of theirs is known."""
+    assert pollers("origins").err == "Nothing is known of any origin.\n"
+    assert pollers("pause", "--origin", "https://API.example.com/").out == "api.example.com is paused\n"
+    (origin,) = pollers("origins", "--json").json()
+    assert (origin["origin"], origin["state"]) == ("api.example.com", "paused")
+    assert pollers("resume", "--origin", "api.example.com").code == 0
+    assert pollers("origins").out.splitlines()[1].split()[:2] == ["api.example.com", "approached"]
+    assert pollers("pause", "--origin", "https://").code == 2
+
+
+def test_limits_are_set_listed_and_unset(pollers: Commands) -> None:
+    """A wrong one is told in a sentence, and changes nothing."""
+    assert pollers("limits").err == "There are no limits.\n"
+    assert pollers("limits", "set", "*.internal", "10/s in-flight 5").out == "*.internal: 10/s in-flight 5\n"
+    wrong = pollers("limits", "set", "*.internal", "fast")
+    assert wrong.code == 2
+    assert "it should be like" in wrong.err
+    (limit,) = pollers("limits", "--json").json()
+    expected = {"name": "*.internal", "limit": "10/s in-flight 5", "set_by_hand": True}
+    assert limit == {**expected, "in_flight": 0, "waiting": 0}
+    assert pollers("limits").out.splitlines()[1].split()[:2] == ["*.internal", "10/s"]
+    assert pollers("limits", "unset", "*.internal").out == "*.internal: no limit\n"
+    assert pollers("submit", "http://127.0.0.1/", "--limit", "nobody").code == 2
 
 
 def test_the_json_of_each_command_is_for_programs(pollers: Commands, endpoint: Endpoint) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 from celery import Celery
 
-from pollers import PollCancelled, PollResult, poll
+from pollers import PollCancelled, PollResult, PollTimeout, poll
 from tests.endpoints import Endpoint, Reply
 from tests.waiting import wait_until
 
@@ -71,6 +71,30 @@ def test_a_nudged_poll_is_attempted_at_once(endpoint: Endpoint) -> None:
     wait_until(lambda: len(endpoint.arrivals("/never")) == 2, 5)
     assert time.monotonic() - nudged < 2
     result.cancel()
+
+
+def test_a_paused_poll_is_left_alone_until_it_is_resumed(endpoint: Endpoint) -> None:
+    """Its status says so; then its next attempt comes at once."""
+    result = _waiting(endpoint)
+    wait_until(lambda: result.status().state == "waiting", 10)
+    assert result.pause()
+    assert (result.status().paused, result.status().next_due) == (True, None)
+    seen = len(endpoint.arrivals("/never"))
+    poll.delay(endpoint.script("/other", Reply(), Reply(body=b"1")), until="@", every=1).get(timeout=10)
+    assert len(endpoint.arrivals("/never")) == seen
+    assert result.resume()
+    wait_until(lambda: len(endpoint.arrivals("/never")) > seen, 5)
+    assert not result.status().paused
+    result.cancel()
+
+
+def test_a_paused_poll_ends_at_its_deadline(endpoint: Endpoint) -> None:
+    """With no attempt after the pause."""
+    url = endpoint.script("/paused", Reply(body={"status": "running"}))
+    result = poll.delay(url, until="status == 'completed'", every=0.5, timeout=2)
+    assert result.pause()
+    with pytest.raises(PollTimeout):
+        result.get(timeout=10)
 
 
 def test_a_finished_poll_can_be_neither_cancelled_nor_nudged(endpoint: Endpoint) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from pollers.politeness import Breaker
 from pollers.runtime import runtime_of
 from pollers.settings import DEFAULT_REDIS_URL, InvalidSetting, Settings, misspelt
 
@@ -72,6 +73,13 @@ def test_lists_and_switches_are_read_from_text_and_from_python() -> None:
         ("proxy", "proxy.example:3128"),
         ("max_retry_after", "0"),
         ("allowed_networks", "10.0.0.0/8, 10.1.0.0/33"),
+        ("limits", "10/s"),
+        ("limits", '{"a": "fast"}'),
+        ("breaker", '{"ratio": 2}'),
+        ("hold", "everything"),
+        ("open_breaker", "break"),
+        ("longest_hold", "0"),
+        ("rate_limit_headers", "perhaps"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
@@ -122,3 +130,16 @@ def test_misspelt_names_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert [line for line in caplog.messages if "leese" in line] == [
         "pollers_leese is not a setting of pollers; did you mean pollers_lease?"
     ]
+
+
+def test_mappings_are_read_from_a_configuration_and_as_json_from_the_environment() -> None:
+    """Limits and breakers."""
+    conf = {"pollers_limits": {"default": "10/s"}, "pollers_breaker": {}}
+    settings = Settings.read(conf, {"POLLERS_RATE_LIMIT_HEADERS": "true"})
+    assert settings.limits.texts() == {"default": "10/s"}
+    assert settings.breaker == Breaker()
+    assert settings.rate_limit_headers
+    environ = {"POLLERS_LIMITS": '{"*.internal": "5/s"}', "POLLERS_BREAKER": '{"window": "1m"}'}
+    settings = Settings.read(conf, environ)
+    assert settings.limits.texts() == {"*.internal": "5/s"}
+    assert settings.breaker == Breaker(window=60.0)

@@ -2,13 +2,17 @@
 --
 -- An attempt begins when its poll waits for exactly this attempt and the deadline has not passed;
 -- so of several copies of a message one counts, and a stale one none. The lease is renewed to
--- cover the attempt itself.
+-- cover the attempt itself. A rate limit is kept here once more: packs that were sent one by one may have
+-- waited in a queue and come together. What comes too soon for it is due again when its turn comes.
 --
 -- Input:
 --   KEYS[1] -> polls
 --   KEYS[2] -> schedule
 --   KEYS[3] -> stats
 --   KEYS[4] -> queued:<queue>
+--   KEYS[5] -> gates
+--   KEYS[6] -> turns
+--   KEYS[7] -> asking
 --   ARGV[1] -> id of the pack
 --   ARGV[2] -> ms that an attempt may take beyond its span before its lease runs out
 --   ARGV[3] -> ms that a running attempt may settle after the deadline
@@ -19,28 +23,47 @@
 -- Cost: O(m log n) for the m polls of a pack, at most pollers_pack_size.
 
 local polls, schedule, stats, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+traffic.gates, traffic.turns, traffic.asking = KEYS[5], KEYS[6], KEYS[7]
 local pack_id, margin, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local now = clock_ms()
 local begun, lateness, refused = { now }, {}, 0
+local gated = redis.call('EXISTS', traffic.gates) == 1
+
+-- Whether an attempt comes too soon for its limit; then it is put off.
+local function comes_too_soon(id, record)
+  local limit = gated and limit_of(record)
+  if not limit then return false end
+  local turn = rate_turn(read_gate(limit), 'begun')
+  if turn > now then
+    redis.call('ZADD', schedule, math.min(math.ceil(turn), record[DEADLINE]), id)
+    return true
+  end
+  pass_rate(change_gate(limit), 'begun', now)
+  return false
+end
 
 redis.call('ZREM', queued, pack_id)
 for i = 4, #ARGV, 3 do
   local id, attempt, due = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local record = read_record(polls, id)
-  if record and record[STATE] == 'waiting' and record[ATTEMPT] == attempt - 1 and now < record[DEADLINE] then
+  if record and record[STATE] == 'waiting' and record[ATTEMPT] == attempt - 1 and now < record[DEADLINE]
+    and record[PAUSED] == 0 and not comes_too_soon(id, record) then
     record[STATE], record[ATTEMPT] = 'running', attempt
     begun[#begun + 1] = id
     begun[#begun + 1] = write_record(polls, id, record)
     redis.call('ZADD', schedule, math.min(now + record[SPAN] + margin, record[DEADLINE] + grace), id)
+    start_asking(record, id, now + record[SPAN] + margin)
     -- Histogram of lateness with four buckets to a doubling: bucket b holds 2^(b/4) - 1 ms and more.
     local bucket = math.floor(4 * math.log(math.max(0, now - due) + 1) / math.log(2))
     lateness[bucket] = (lateness[bucket] or 0) + 1
   else
     refused = refused + 1
+    if record then stop_asking(record, id, now) end
   end
 end
 
+if gated then save_gates() end
 if #begun > 1 then redis.call('HINCRBY', stats, 'begun', (#begun - 1) / 2) end
 if refused > 0 then redis.call('HINCRBY', stats, 'begin_refused', refused) end
 for bucket, count in pairs(lateness) do

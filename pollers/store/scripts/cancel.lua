@@ -7,6 +7,10 @@
 --   KEYS[4] -> stats
 --   KEYS[5] -> ended:<id>
 --   KEYS[6] -> suspect
+--   KEYS[7] -> gates
+--   KEYS[8] -> turns
+--   KEYS[9] -> shares
+--   KEYS[10] -> asking
 --   ARGV[1] -> id of the poll
 --
 -- Output: `cancelled`; the terminal state it had reached before; or `unknown`.
@@ -14,6 +18,7 @@
 -- Cost: O(log n) for n live polls.
 
 local polls, schedule, releases, stats, ended, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+traffic.gates, traffic.turns, traffic.shares, traffic.asking = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local id = ARGV[1]
 
 local record = read_record(polls, id)
@@ -26,6 +31,9 @@ local now = clock_ms()
 record[STATE], record[ENDED] = 'cancelled', now
 write_record(polls, id, record)
 redis.call('ZREM', schedule, id)
+return_share(id, now)
+stop_asking(record, id, now)
+save_gates()
 redis.call('ZADD', releases, now, id)
 if redis.call('GET', suspect) == id then redis.call('DEL', suspect) end
 redis.call('HINCRBY', stats, 'cancelled', 1)

@@ -2,13 +2,17 @@
 
 local VERSION, STATE, ATTEMPT, CREATED, DEADLINE, SPAN, LAPSE, QUEUE, SPEC, HELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 local PROGRESS, ANSWER, OUTCOME, ENDED, CLAIMED, CRASHES = 11, 12, 13, 14, 15, 16
+local ORIGIN, LIMIT, PRIORITY, TENANT, PAUSED, REQUEST = 17, 18, 19, 20, 21, 22
 
-local KNOWN_VERSION = 1
+local KNOWN_VERSION = 2
 -- Types of the fields in the order above: a record that somebody has edited must not stop a script.
 local TYPES = {
   'number', 'string', 'number', 'number', 'number', 'number', 'string', 'string', 'string', 'string',
   'string', 'string', 'string', 'number', 'number', 'number',
+  'string', 'string', 'number', 'string', 'number', 'string',
 }
+local PRIORITIES = { high = 0, normal = 1, low = 2 }
+local KNOWN_PRIORITIES = { [0] = true, [1] = true, [2] = true }
 local LIVE_STATES = { waiting = true, running = true }
 local ENDED_STATES = { succeeded = true, failed = true, timed_out = true, cancelled = true }
 
@@ -23,10 +27,16 @@ local function read_record(polls, id)
   if not packed then return nil end
   local ok, record = pcall(cmsgpack.unpack, packed)
   if not ok or type(record) ~= 'table' then return nil end
+  if record[VERSION] == 1 then
+    -- Written before there were gates: it passes all of them.
+    record[VERSION] = KNOWN_VERSION
+    record[ORIGIN], record[LIMIT], record[PRIORITY] = '', '', PRIORITIES.normal
+    record[TENANT], record[PAUSED], record[REQUEST] = '', 0, ''
+  end
   for field, kind in ipairs(TYPES) do
     if type(record[field]) ~= kind then return nil end
   end
-  if record[VERSION] > KNOWN_VERSION then return nil end
+  if record[VERSION] > KNOWN_VERSION or not KNOWN_PRIORITIES[record[PRIORITY]] then return nil end
   if not (LIVE_STATES[record[STATE]] or ENDED_STATES[record[STATE]]) then return nil end
   return record
 end

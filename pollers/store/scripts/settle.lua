@@ -10,29 +10,56 @@
 --   KEYS[3] -> releases
 --   KEYS[4] -> stats
 --   KEYS[5] -> suspect
+--   KEYS[6] -> gates
+--   KEYS[7] -> turns
+--   KEYS[8] -> shares
 --   ARGV[1] -> ms that the caller has to publish the held tasks of polls that end
---   ARGV[2 + i] -> one settled attempt (from 0) as a MessagePack array: id, attempt, state (`waiting`,
---     `succeeded` or `failed`), next due time in ms, progress, answer, outcome
+--   ARGV[2] -> a number from 0 to 1 at random, for what must not happen everywhere at once
+--   ARGV[3 + i] -> one settled attempt (from 0) as a MessagePack array: id, attempt, state (`waiting`,
+--     `succeeded` or `failed`), next due time in ms, progress, answer, outcome, ms that the
+--     origin asked to be left alone (0 when it did not), whether the attempt met trouble
 --
--- Output: one entry per attempt: 0 refused, 1 waiting again, or the packed record of a poll that ended.
+-- Output: {results, changes}: one result per attempt: 0 refused, 1 waiting again, or the packed record of a poll
+--   that ended; the flat list {origin, change, ...} of origins that are `held` now, or whose breaker is
+--   `open` or `closed`.
 --
 -- Cost: O(m log n) for m attempts, at most pollers_concurrency.
 
 local polls, schedule, releases, stats, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local lease = tonumber(ARGV[1])
+traffic.gates, traffic.turns, traffic.shares = KEYS[6], KEYS[7], KEYS[8]
+local lease, draw = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local now = clock_ms()
-local results, counts = {}, {}
+local results, changes, counts = {}, {}, {}
+local gated = redis.call('EXISTS', traffic.gates) == 1
 
 local function count(counter)
   counts[counter] = (counts[counter] or 0) + 1
 end
 
-for i = 2, #ARGV do
-  local id, attempt, state, due, progress, answer, outcome = unpack(cmsgpack.unpack(ARGV[i]))
+-- Lets the gates of a poll know how its attempt went.
+local function tell_gates(id, record, hold, trouble)
+  if gated then return_share(id, now) end
+  local origin, change = record[ORIGIN], nil
+  if origin == '' then return end
+  if hold > 0 and hold_origin(origin, now, hold) then
+    gated, change = true, 'held'
+  elseif gated then
+    change = tell_breaker(origin, trouble, now, draw)
+  end
+  if change then
+    changes[#changes + 1], changes[#changes + 2] = origin, change
+    count('origins_' .. change)
+    -- Who waits at this gate has another turn now.
+    if change == 'closed' then redis.call('ZADD', traffic.turns, 'XX', 'LT', now, 'origin:' .. origin) end
+  end
+end
+
+for i = 3, #ARGV do
+  local id, attempt, state, due, progress, answer, outcome, hold, trouble = unpack(cmsgpack.unpack(ARGV[i]))
   local record = read_record(polls, id)
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
-    results[i - 1] = 0
+    results[i - 2] = 0
     count('settle_refused')
     if record and record[CRASHES] > 0 and attempt <= record[ATTEMPT] then
       -- Late, but its worker lives: the poll is slow, and does not crash what attempts it.
@@ -48,19 +75,21 @@ for i = 2, #ARGV do
     if state == 'waiting' then
       write_record(polls, id, record)
       redis.call('ZADD', schedule, math.min(due, record[DEADLINE]), id)
-      results[i - 1] = 1
+      results[i - 2] = 1
     else
       record[ENDED] = now
-      results[i - 1] = write_record(polls, id, record)
+      results[i - 2] = write_record(polls, id, record)
       redis.call('ZREM', schedule, id)
       redis.call('ZADD', releases, now + lease, id)
       count(state)
     end
     count('settled')
+    tell_gates(id, record, hold, trouble)
   end
 end
 
+if gated then save_gates() end
 for counter, number in pairs(counts) do
   redis.call('HINCRBY', stats, counter, number)
 end
-return results
+return { results, changes }

@@ -1,0 +1,154 @@
+"""The limits and breakers of an installation: set for all workers at once, and seen from outside.
+
+Workers bring what they are configured with; what was set by hand goes before it. Every gate has its
+rules in Redis, where the scripts enforce them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, cast
+
+import msgpack
+
+from pollers.politeness import Breaker, Limit, rules_for
+from pollers.store.connection import translated_errors
+from pollers.store.store import Store
+
+#: How long an origin is approached, in ms; ``gates.lua`` has it in doublings.
+APPROACH_MS = 10_000
+
+_CONFIGURED = "configured"
+_LIMIT, _ORIGIN = "limit:", "origin:"
+
+
+class Rules(NamedTuple):
+    """What is to be enforced."""
+
+    #: Limits as text by name, as the workers were configured.
+    configured: dict[str, str]
+    #: Limits that were set by hand.
+    by_hand: dict[str, str]
+    breaker: Breaker | None
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """All limits; what was set by hand goes before."""
+        return {**self.configured, **self.by_hand}
+
+
+class Gate(NamedTuple):
+    """A limit or an origin at one moment; moments are ms of Redis' clock."""
+
+    name: str
+    #: What it remembers, as the scripts keep it.
+    state: dict[str, Any]
+    #: Due polls that wait at it.
+    parked: int
+    now_ms: int
+
+    def condition(self) -> str:
+        """Return ``open``, or what an origin is: ``paused``, ``held``, ``broken``, ``on trial``.
+
+        It is broken while its breaker is open, on trial while that is half-open. After each of these it is
+        ``approached`` for a while.
+        """
+        if self.state.get("paused"):
+            return "paused"
+        if self.state.get("held", 0) > self.now_ms:
+            return "held"
+        if breaker := self.state.get("breaker"):
+            return "broken" if breaker == "open" else "on trial"
+        approached = self.now_ms < self.state.get("approach", -APPROACH_MS) + APPROACH_MS
+        return "approached" if approached else "open"
+
+    def closed_for(self) -> float:
+        """Return the seconds for which an origin is held or broken yet; 0 for all else."""
+        until = {"held": "held", "broken": "open_until"}.get(self.condition())
+        return max(0.0, float(self.state[until] - self.now_ms) / 1000) if until else 0.0
+
+
+def read_rules(store: Store) -> Rules:
+    """Return the limits and the breaker that are in force."""
+    with translated_errors(store.client):
+        raw = cast(Mapping[bytes, bytes], store.client.hgetall(store.keys.rules))
+    texts = {name.decode(): text.decode() for name, text in raw.items()}
+    configured = json.loads(texts.pop(_CONFIGURED, "{}"))
+    breaker = configured.get("breaker")
+    by_hand = {name.removeprefix(_LIMIT): text for name, text in texts.items()}
+    return Rules(configured.get("limits", {}), by_hand, Breaker.parse(breaker) if breaker else None)
+
+
+def configure(store: Store, limits: Mapping[str, str], breaker: Mapping[str, Any] | None) -> None:
+    """Take over what a worker is configured with; the last worker that started has the say."""
+    wanted = json.dumps({"limits": dict(limits), "breaker": breaker}, sort_keys=True)
+    with translated_errors(store.client):
+        known = cast("bytes | None", store.client.hget(store.keys.rules, _CONFIGURED))
+        if not (limits or breaker):
+            if known is None:
+                return
+            store.client.hdel(store.keys.rules, _CONFIGURED)
+        elif known is not None and known.decode() == wanted:
+            return
+        else:
+            store.client.hset(store.keys.rules, _CONFIGURED, wanted)
+    _apply(store)
+
+
+def set_limit(store: Store, name: str, text: str | None) -> None:
+    """Set a limit for all workers from now on; None goes back to what they are configured with.
+
+    Raises:
+        ValueError: The text is no limit.
+
+    """
+    with translated_errors(store.client):
+        if text is None:
+            store.client.hdel(store.keys.rules, _LIMIT + name)
+        else:
+            Limit.parse(text)
+            store.client.hset(store.keys.rules, _LIMIT + name, text)
+    _apply(store)
+
+
+def introduce(store: Store, origins: Iterable[str]) -> None:
+    """Give origins that were met for the first time their rules."""
+    rules = read_rules(store)
+    store.govern(rules_for(origins, rules.limits, rules.breaker))
+
+
+def gates(store: Store, kind: str) -> list[Gate]:
+    """Return the gates of a kind, ``limit`` or ``origin``, by name."""
+    prefix = f"{kind}:"
+    with translated_errors(store.client):
+        pipe = store.client.pipeline(transaction=False)
+        pipe.hgetall(store.keys.gates)
+        pipe.hgetall(store.keys.flows)
+        pipe.time()
+        raw, flows, (seconds, microseconds) = pipe.execute()
+    now_ms = seconds * 1000 + microseconds // 1000
+    sizes = {name.decode(): int(msgpack.unpackb(flow)["size"]) for name, flow in flows.items()}
+    found = [
+        Gate(name.decode().removeprefix(prefix), _state(state), sizes.get(name.decode(), 0), now_ms)
+        for name, state in raw.items()
+        if name.decode().startswith(prefix)
+    ]
+    return sorted(found, key=lambda gate: gate.name)
+
+
+def _apply(store: Store) -> None:
+    """Give every known gate the rules that are in force now."""
+    rules = read_rules(store)
+    with translated_errors(store.client):
+        known = [name.decode() for name in cast("list[bytes]", store.client.hkeys(store.keys.gates))]
+    origins = [name.removeprefix(_ORIGIN) for name in known if name.startswith(_ORIGIN)]
+    outdated: dict[str, Any] = dict.fromkeys(name for name in known if name.startswith(_LIMIT))
+    store.govern(outdated | rules_for(origins, rules.limits, rules.breaker))
+
+
+def _state(packed: bytes) -> dict[str, Any]:
+    state = msgpack.unpackb(packed, strict_map_key=False)
+    # An empty table of Lua is packed as an empty array.
+    state = dict(state or {})
+    return {**state, "rules": dict(state.get("rules") or {})}

@@ -1,0 +1,83 @@
+"""Polls that share a request: one asks, the others get its answer."""
+
+from __future__ import annotations
+
+from pollers.store import traffic
+from tests.store.conftest import StillWorld
+from tests.store.test_limits import API, admit, sent_over
+
+REQUEST = "digest"
+
+
+def joined(world: StillWorld) -> list[str]:
+    """Let all that wait have the answer; return their ids."""
+    return [poll_id for poll_id, _ in world.store.join(REQUEST, last=True).polls]
+
+
+def test_one_asks_and_the_others_join(still: StillWorld) -> None:
+    """Each as an attempt of its own, which settles by itself."""
+    first, *others = admit(still, 100, request=REQUEST)
+    assert [poll_id for _, poll_id in sent_over(still, 1)] == [first]
+    assert joined(still) == others
+    assert still.record(others[0]).state == "running"
+    assert still.record(others[0]).attempt == 1
+    for poll_id in (first, *others):
+        assert still.settle(poll_id, 1)
+    assert not still.parked()
+    assert not still.store.client.exists(still.store.keys.asking, still.store.keys.turns)
+
+
+def test_the_next_tick_has_a_request_of_its_own(still: StillWorld) -> None:
+    """As have polls of another request, and those that do not share."""
+    admit(still, 10, request=REQUEST)
+    for _, poll_id in sent_over(still, 0.02):
+        assert len(joined(still)) == 9
+        assert still.settle(poll_id, 1)
+    admit(still, 2, request=REQUEST, prefix="next")
+    admit(still, 2, request="another", prefix="other")
+    admit(still, 2, prefix="own")
+    assert {poll_id[:4] for _, poll_id in sent_over(still, 0.02)} == {"next", "othe", "own0"}
+    assert still.store.client.hlen(still.store.keys.asking) == 2
+
+
+def test_another_poll_asks_when_the_worker_that_did_is_dead(still: StillWorld) -> None:
+    """When the lease of its attempt ends; at once when it is cancelled or paused."""
+    first, *others = admit(still, 5, request=REQUEST)
+    sent_over(still, 0.02)
+    still.wait(14.5)
+    assert still.sent() == []
+    still.wait(1)
+    assert len(still.sent()) == 1
+    asking = next(name for name in (first, *others) if name not in still.parked())
+    still.store.cancel(asking)
+    assert len(still.sent()) == 1
+    still.wait(400)
+    assert len(still.parked()) <= 4
+
+
+def test_polls_that_wait_for_an_answer_end_at_their_deadline(still: StillWorld) -> None:
+    """And can be cancelled, paused and nudged; what is stale does not join."""
+    for name, timeout in (
+        ("asks", 600.0),
+        ("short", 5.0),
+        ("gone", 600.0),
+        ("rests", 600.0),
+        ("waits", 600.0),
+    ):
+        still.admit(name, timeout=timeout, origin=API, request=REQUEST)
+        still.wait(0.001)
+    assert [poll_id for _, poll_id in sent_over(still, 0.02)] == ["asks"]
+    still.store.cancel("gone")
+    still.store.pause("rests")
+    still.wait(5)
+    still.sent()
+    assert still.record("short").state == "timed_out"
+    assert joined(still) == ["waits"]
+
+
+def test_a_shared_request_counts_once_towards_a_limit(still: StillWorld) -> None:
+    """What joins passes no gate."""
+    traffic.configure(still.store, {API: "1/m in-flight 1"}, None)
+    admit(still, 50, request=REQUEST)
+    assert len(sent_over(still, 1)) == 1
+    assert len(joined(still)) == 49

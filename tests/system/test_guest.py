@@ -1,0 +1,90 @@
+"""Polls as their service sees them, from one real worker."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+import redis
+
+from pollers import InvalidPoll, PollFailed, poll
+from tests.endpoints import Endpoint, Reply
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def test_polls_of_the_same_request_share_one_a_tick(endpoint: Endpoint) -> None:
+    """Each decides by its own condition, and has attempts of its own."""
+    steps = [Reply(body={"step": step}, delay=0.05) for step in range(1, 7)]
+    url = endpoint.script("/shared", *steps)
+    results = [
+        poll.delay(url, until=f"step >= `{4 + number % 2}`", returns="step", every=0.5, coalesce=True)
+        for number in range(40)
+    ]
+    failing = poll.delay(url, until="step == `9`", fail_when="step == `3`", every=0.5, coalesce=True)
+    with pytest.raises(PollFailed):
+        failing.get(timeout=15)
+    values = [result.get(timeout=15) for result in results]
+    assert set(values[::2]) <= {4, 5}
+    assert set(values[1::2]) == {5}
+    assert len(endpoint.arrivals("/shared")) <= 7
+    assert all(result.status().attempts >= 3 for result in results)
+
+
+def test_a_request_with_other_headers_is_another_one(endpoint: Endpoint) -> None:
+    """Answers are not shared between credentials."""
+    url = endpoint.script("/private", Reply(body={"done": True}, delay=0.1))
+    results = [
+        poll.delay(url, until="done", coalesce=True, headers={"Authorization": f"Bearer {name}"})
+        for name in ("a", "b", "a", "b")
+    ]
+    for result in results:
+        result.get(timeout=10)
+    asked = {arrival.headers["Authorization"] for arrival in endpoint.arrivals("/private")}
+    assert asked == {"Bearer a", "Bearer b"}
+
+
+def test_a_429_holds_the_other_polls_of_its_origin(endpoint: Endpoint) -> None:
+    """Until the moment that it names."""
+    url = endpoint.script("/often", Reply(body={"done": False}))
+    often = poll.delay(url, until="done", every=0.5, timeout=60)
+    wait_until(lambda: endpoint.arrivals("/often"), 10)
+    limited = endpoint.script(
+        "/limited", Reply(429, headers={"Retry-After": "2"}), Reply(body={"done": True})
+    )
+    poll.delay(limited, until="done", every=0.5).get(timeout=15)
+    held_at = endpoint.arrivals("/limited")[0].at
+    often.cancel()
+    assert not [a for a in endpoint.arrivals("/often") if held_at + 0.3 < a.at < held_at + 1.9]
+
+
+def test_monitors_hear_of_a_hold(endpoint: Endpoint, shared_redis_url: str) -> None:
+    """As an event of its own, ``pollers-origin``, which travels as Celery's do."""
+    busy = Reply(429, headers={"Retry-After": "1"})
+    url = endpoint.script("/busy", busy, Reply(body={"done": True}))
+    with redis.Redis.from_url(shared_redis_url) as client, client.pubsub() as events:
+        events.psubscribe("*celeryev*")
+        poll.delay(url, until="done", every=0.5).get(timeout=10)
+        bodies = []
+        wait_until(lambda: bodies.append(events.get_message()) or any(map(_tells_of_an_origin, bodies)), 10)
+    (event,) = filter(None, map(_tells_of_an_origin, bodies))
+    assert (event["change"], event["origin"]) == ("held", endpoint.url(""))
+
+
+def _tells_of_an_origin(message: Any) -> dict[str, Any] | None:
+    if not message or message["type"] != "pmessage":
+        return None
+    body = json.loads(base64.b64decode(json.loads(message["data"])["body"]))
+    found = [
+        event for event in (body if isinstance(body, list) else [body]) if event["type"] == "pollers-origin"
+    ]
+    return found[0] if found else None
+
+
+def test_a_limit_that_is_not_set_is_refused(endpoint: Endpoint) -> None:
+    """At submission, with those that are."""
+    with pytest.raises(InvalidPoll, match="limit: is 'nobody', which is not set"):
+        poll.delay(endpoint.url("/"), limit="nobody")
