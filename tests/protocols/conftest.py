@@ -65,7 +65,7 @@ class ByWorkers(Follower):
             attempt._parsed.cache_clear()
             attempt._leading_request.cache_clear()
             one = Attempt("p-1", record, time.time)
-            settled = attempt.settlement_of(one, attempt.ask(one, self.transport), 0.5)
+            settled = attempt.settlement_of(one, attempt.ask(one, self.transport), 0.5, 3600.0)
             assert settled is not None
             record = record._replace(
                 state=settled.state,

@@ -348,6 +348,7 @@ def test_the_json_of_each_command_is_for_programs(pollers: Commands, endpoint: E
     )
 
 
+@pytest.mark.slow
 def test_ls_filters_by_state_and_stops_at_the_limit(pollers: Commands, endpoint: Endpoint) -> None:
     """It says when there is more, and when there is nothing."""
     assert "No polls" in pollers("ls").err
@@ -403,6 +404,7 @@ def test_a_known_id_is_not_submitted_twice(pollers: Commands, endpoint: Endpoint
     assert pollers("show", "a", "--json").json()["url"].endswith("/first")
 
 
+@pytest.mark.slow
 def test_a_redis_out_of_reach_is_one_sentence(pollers: Commands) -> None:
     """From each command that needs one."""
     pollers.environment["POLLERS_REDIS_URL"] = NOWHERE
@@ -412,6 +414,7 @@ def test_a_redis_out_of_reach_is_one_sentence(pollers: Commands) -> None:
         assert "Redis at 127.0.0.1:1 cannot be reached" in ended.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_submit_waits_as_run_does(pollers: Commands, endpoint: Endpoint, redis_url: str) -> None:
     """The value, the attempts on the way, and the exit codes of every end."""
     completed = endpoint.becomes("/job", {"status": "completed", "n": 7}, after=2)
@@ -493,6 +496,7 @@ def test_dev_runs_polls_until_ctrl_c(alone: Commands, endpoint: Endpoint) -> Non
     assert re.search(r"Flower  http://127\.0\.0\.1:\d+", stopped.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_child_of_dev_outlives_it(pollers: Commands, how: signal.Signals) -> None:
     """However it ends: asked to, with its terminal, or killed."""
