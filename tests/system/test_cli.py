@@ -523,6 +523,18 @@ def test_dev_ends_when_a_part_of_it_does(pollers: Commands) -> None:
     assert not any(child.is_running() for child in children)
 
 
+@pytest.mark.slow
+def test_dev_ends_when_its_valkey_does(alone: Commands) -> None:
+    """It says so; the polls are in the file, for the next start."""
+    with alone.start("dev", "--flower-port", "0") as running:
+        wait_until(lambda: "ready: " in running.out, 40)
+        (valkey,) = _valkeys_of(alone)
+        valkey.kill()
+        ended = running.wait()
+    assert ended.code == 1
+    assert ended.err == "The embedded Valkey has ended; its polls are kept for the next start.\n"
+
+
 def test_dev_takes_another_port_when_that_of_flower_is_taken(pollers: Commands, endpoint: Endpoint) -> None:
     """And says which."""
     taken = int(endpoint.url("").rsplit(":", 1)[1])
