@@ -475,6 +475,7 @@ def test_a_celeryconfig_that_names_a_redis_is_followed(
     assert not (alone.directory / "state").exists()
 
 
+@pytest.mark.slow
 def test_dev_runs_polls_until_ctrl_c(alone: Commands, endpoint: Endpoint) -> None:
     """Another command in the same project submits to it; nothing is left when it has ended."""
     url = endpoint.becomes("/job", {"status": "completed"}, after=1)
@@ -510,6 +511,7 @@ def test_no_child_of_dev_outlives_it(pollers: Commands, how: signal.Signals) -> 
     assert len(children) == 2
 
 
+@pytest.mark.slow
 def test_dev_ends_when_a_part_of_it_does(pollers: Commands) -> None:
     """It says which, and stops the others."""
     with pollers.start("dev", "--workers", "2", "--flower-port", "0") as running:
@@ -535,6 +537,7 @@ def test_dev_ends_when_its_valkey_does(alone: Commands) -> None:
     assert ended.err == "The embedded Valkey has ended; its polls are kept for the next start.\n"
 
 
+@pytest.mark.slow
 def test_dev_takes_another_port_when_that_of_flower_is_taken(pollers: Commands, endpoint: Endpoint) -> None:
     """And says which."""
     taken = int(endpoint.url("").rsplit(":", 1)[1])

@@ -62,6 +62,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"the demo ended without {text!r}:\n{said}")
 
 
+@pytest.mark.slow
 def test_the_demo_writes_the_picture_and_ends(start: Start, tmp_path: Path) -> None:
     """Exit code 0, the right pixels, a summary, and where Flower listens."""
     process = start("--tiles", "4")
