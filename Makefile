@@ -8,7 +8,7 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test browser chaos network soak lint format docs bench screenshots clean
+.PHONY: help install run dev test slow browser chaos network soak lint format docs bench screenshots clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ dev: $(STAMP) ## Start Valkey, workers and Flower in this terminal, until Ctrl-C
 
 test: $(STAMP) ## Run the tests (TESTS=path runs some of them).
 	$(BIN)/python -m pytest $(or $(TESTS),tests)
+
+slow: $(STAMP) ## Run the tests that take five seconds and more, each.
+	$(BIN)/python -m pytest -m slow tests
 
 browser: $(STAMP) ## Run the tests that look at Flower in Chromium (apt-get install chromium chromium-driver).
 	$(BIN)/python -m pytest -m browser tests/browser

@@ -150,7 +150,11 @@ def _slow_server() -> Iterator[str]:
         port = server.sockets[0].getsockname()[1]
         ready.set()
 
-    starting = loop.create_task(serve())
+    async def leave() -> None:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    starting = asyncio.run_coroutine_threadsafe(serve(), loop)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     ready.wait(10)
@@ -158,6 +162,7 @@ def _slow_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         starting.cancel()
+        asyncio.run_coroutine_threadsafe(leave(), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
 

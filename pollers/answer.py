@@ -88,8 +88,14 @@ class Answer:
             bom = self.body.startswith(b"\xef\xbb\xbf")
             return json.loads(self.body.decode("utf-8-sig") if bom else self.body)
         except UnicodeDecodeError:
-            # RFC 8259 wants UTF-8; a charset says otherwise.
-            return json.loads(self.text())
+            # RFC 8259 wants UTF-8; a charset may say otherwise, and has to be right then.
+            charset = _CHARSET.search(self.headers.get("Content-Type", ""))
+            if charset is None:
+                raise
+            try:
+                return json.loads(self.body.decode(charset[1]))
+            except LookupError as error:
+                raise ValueError(f"the charset {charset[1]} is not known") from error
         except json.JSONDecodeError:
             # A service may not say that it sends lines; numbers and words in lines are text.
             values = _values_of_lines(self.text()) if b"\n" in self.body.strip() else []

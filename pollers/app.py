@@ -10,9 +10,10 @@ from weakref import WeakSet
 from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init
 
+from pollers.attempt_task import AttemptTask
 from pollers.runtime import runtime_of
 from pollers.settings import InvalidSetting, Settings, redis_url
-from pollers.task import AttemptTask, PollTask
+from pollers.task import PollTask
 
 #: The worker's step, by name: only workers import it.
 DISPATCHER = "pollers.dispatcher:Dispatcher"

@@ -17,11 +17,11 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import control
+from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Dispatch, Pack, risks
 from pollers.store.traffic import configure, introduce
-from pollers.task import ATTEMPT
 
 logger = logging.getLogger(__name__)
 

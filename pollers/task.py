@@ -1,4 +1,4 @@
-"""`poll`, the Celery task that waits for a remote operation, and the tasks of its attempts.
+"""`poll`, the Celery task that waits for a remote operation.
 
 Calling it directly, or eagerly, polls here. Submitting it admits a poll to the store and holds the
 task; running the held task on a worker gives the outcome to Celery.
@@ -7,20 +7,18 @@ task; running the held task on a worker gives the outcome to Celery.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from celery import Task, signals, states
+from celery import Task, states
 from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
-from pollers.changes import Changes, send
+from pollers.changes import send
 from pollers.delivery import OutcomeBackend, is_outcome
-from pollers.engine import Engine, Settled
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.local import run_here
 from pollers.observe import events
@@ -28,7 +26,7 @@ from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
-from pollers.store import Admission, Pack, Record, Submission
+from pollers.store import Admission, Record, Submission
 from pollers.store.traffic import read_rules
 from pollers.transport import Request
 from pollers.window import window
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ATTEMPT = "pollers.attempt"
 #: Polls to a round trip of `PollTask.submit_many`: more would hold Redis up for others.
 BATCH = 200
 #: Seconds that the record of a delivered poll is kept when ``result_expires`` is None.
@@ -295,58 +292,6 @@ class PollTask(Task):
         if expires is None:
             return DEFAULT_LIFE
         return float(getattr(expires, "total_seconds", lambda: expires)())
-
-
-class AttemptTask(Task):
-    """Check the polls of a pack once, and re-enqueue each with its countdown or end it."""
-
-    name = ATTEMPT
-    ignore_result = True
-    #: What is lost with a worker is due again when its lease runs out, earlier than Celery would know.
-    acks_late = False
-    typing = False
-
-    _engine: tuple[Runtime, Engine] | None = None
-    _making = threading.Lock()
-
-    def run(self, pack_id: str, queue: str, polls: list[Any]) -> dict[str, int]:
-        """Make the attempts of a pack; ``polls`` is flat: id, attempt, due time in ms, id, ..."""
-        return self._engine_here().run_pack(Pack(pack_id, queue, polls))._asdict()
-
-    def _engine_here(self) -> Engine:
-        """Return the engine of this process; a forked child makes its own."""
-        runtime = runtime_of(self._get_app())
-        with self._making:
-            if self._engine is None or self._engine[0] is not runtime:
-                self._engine = runtime, self._make_engine(runtime, self.request.hostname or "")
-            return self._engine[1]
-
-    def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
-        app, per_second = self._get_app(), runtime.settings.attempt_events
-        attempt_events = events.AttemptEvents(app, hostname, per_second)
-        changes = Changes(app, runtime.store)
-
-        def observe(settled: list[Settled]) -> None:
-            changes.observe(settled)
-            if per_second and runtime.events_enabled():
-                attempt_events.send(settled)
-
-        def on_change(origin: str, change: str) -> None:
-            if runtime.events_enabled():
-                events.send_origin(app, hostname, origin, change)
-
-        runtime.store.on_change = on_change
-        engine = Engine(
-            runtime.store,
-            runtime.transport,
-            runtime.settings,
-            publish=changes.end,
-            observe=observe,
-        )
-        # Celery waits for tasks; a slow attempt has outlived the task of its pack.
-        for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):
-            shutdown.connect(lambda **_: engine.drain(), weak=False)
-        return engine
 
 
 def _must_be_in_time(admission: Admission) -> None:

@@ -24,7 +24,7 @@ def redis_url() -> Iterator[str]:
         PollError: There is none, and none can be started.
 
     """
-    if _names_a_redis():
+    if names_a_redis():
         yield runtime_of(app).settings.redis_url
         return
     from pollers import embedded  # not needed where there is a Redis
@@ -43,7 +43,8 @@ def store() -> Iterator[Store]:
         yield runtime_of(app).store
 
 
-def _names_a_redis() -> bool:
+def names_a_redis() -> bool:
+    """Return whether the configuration names a Redis; without one, commands share an embedded Valkey."""
     if os.environ.get("POLLERS_REDIS_URL") or _configured("pollers_redis_url"):
         return True
     chosen = [os.environ.get(variable) or _configured(setting) for setting, variable in _CELERYS.items()]

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import click
+import redis
 import requests
 
 from pollers import app
-from pollers.cli.connection import redis_url
-from pollers.cli.processes import Children
+from pollers.cli.connection import names_a_redis, redis_url
+from pollers.cli.processes import ChildEnded, Children
 from pollers.redaction import redact_url
 from pollers.runtime import runtime_of
 from pollers.store.listing import count_workers
@@ -36,11 +37,12 @@ def develop(*, workers: int, flower_port: int, loglevel: str) -> None:
     """Run everything until KeyboardInterrupt, or until a part of it ends.
 
     Raises:
-        ChildEnded: A worker or Flower has ended by itself.
+        ChildEnded: A worker, Flower or the embedded Valkey has ended by itself.
         PollError: There is no Redis to work with.
 
     """
     say = Printer([*(f"worker-{number + 1}" for number in range(workers)), "flower", "pollers"])
+    embedded = not names_a_redis()
     with ExitStack() as stack:
         say("pollers", "starting ...")
         url = stack.enter_context(redis_url())
@@ -63,7 +65,20 @@ def develop(*, workers: int, flower_port: int, loglevel: str) -> None:
         if flower_url:
             say("pollers", f"Flower  {flower_url}")
         say("pollers", "ready: `pollers submit URL --until ...` here; Ctrl-C stops all of it")
-        _wait_until(children, lambda: say.broken)
+        _wait_until(children, lambda: say.broken or (embedded and _is_gone()))
+        if not say.broken:
+            raise ChildEnded("The embedded Valkey has ended; its polls are kept for the next start.")
+
+
+def _is_gone() -> bool:
+    """Return whether nothing listens any more where the embedded Valkey did."""
+    try:
+        runtime_of(app).store.client.ping()
+    except redis.TimeoutError:
+        return False
+    except redis.ConnectionError:
+        return True
+    return False
 
 
 def _ready(workers: int, flower_url: str) -> bool:

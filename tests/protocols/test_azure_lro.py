@@ -62,6 +62,7 @@ CASES: dict[str, tuple[str, str | None, Reply, list[Reply]]] = {
         [says("succeeded", resourceLocation=RESULT)],
     ),
     "PUT via location": ("PUT", "location", leads(ASYNC, location=RESULT), [says("Succeeded")]),
+    "PUT via original-uri": ("PUT", "original-uri", leads(ASYNC, location=RESULT), [says("Succeeded")]),
     "resourceLocation": ("POST", None, leads(OPERATION), [says("Succeeded", resourceLocation=RESULT)]),
     "DELETE, monitor": ("DELETE", None, leads(ASYNC), [says("Deleting"), says("Succeeded")]),
     "DELETE via location": ("DELETE", "location", leads(ASYNC, location=RESULT), [says("Succeeded")]),

@@ -395,6 +395,7 @@ def test_the_json_of_each_command_is_for_programs(pollers: Commands, endpoint: E
     )
 
 
+@pytest.mark.slow
 def test_ls_filters_by_state_and_stops_at_the_limit(pollers: Commands, endpoint: Endpoint) -> None:
     """It says when there is more, and when there is nothing."""
     assert "No polls" in pollers("ls").err
@@ -450,6 +451,7 @@ def test_a_known_id_is_not_submitted_twice(pollers: Commands, endpoint: Endpoint
     assert pollers("show", "a", "--json").json()["url"].endswith("/first")
 
 
+@pytest.mark.slow
 def test_a_redis_out_of_reach_is_one_sentence(pollers: Commands) -> None:
     """From each command that needs one."""
     pollers.environment["POLLERS_REDIS_URL"] = NOWHERE
@@ -459,6 +461,7 @@ def test_a_redis_out_of_reach_is_one_sentence(pollers: Commands) -> None:
         assert "Redis at 127.0.0.1:1 cannot be reached" in ended.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_submit_waits_as_run_does(pollers: Commands, endpoint: Endpoint, redis_url: str) -> None:
     """The value, the attempts on the way, and the exit codes of every end."""
     completed = endpoint.becomes("/job", {"status": "completed", "n": 7}, after=2)
@@ -519,6 +522,7 @@ def test_a_celeryconfig_that_names_a_redis_is_followed(
     assert not (alone.directory / "state").exists()
 
 
+@pytest.mark.slow
 def test_dev_runs_polls_until_ctrl_c(alone: Commands, endpoint: Endpoint) -> None:
     """Another command in the same project submits to it; nothing is left when it has ended."""
     url = endpoint.becomes("/job", {"status": "completed"}, after=1)
@@ -540,6 +544,7 @@ def test_dev_runs_polls_until_ctrl_c(alone: Commands, endpoint: Endpoint) -> Non
     assert re.search(r"Flower  http://127\.0\.0\.1:\d+", stopped.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_child_of_dev_outlives_it(pollers: Commands, how: signal.Signals) -> None:
     """However it ends: asked to, with its terminal, or killed."""
@@ -553,6 +558,7 @@ def test_no_child_of_dev_outlives_it(pollers: Commands, how: signal.Signals) -> 
     assert len(children) == 2
 
 
+@pytest.mark.slow
 def test_dev_ends_when_a_part_of_it_does(pollers: Commands) -> None:
     """It says which, and stops the others."""
     with pollers.start("dev", "--workers", "2", "--flower-port", "0") as running:
@@ -566,6 +572,19 @@ def test_dev_ends_when_a_part_of_it_does(pollers: Commands) -> None:
     assert not any(child.is_running() for child in children)
 
 
+@pytest.mark.slow
+def test_dev_ends_when_its_valkey_does(alone: Commands) -> None:
+    """It says so; the polls are in the file, for the next start."""
+    with alone.start("dev", "--flower-port", "0") as running:
+        wait_until(lambda: "ready: " in running.out, 40)
+        (valkey,) = _valkeys_of(alone)
+        valkey.kill()
+        ended = running.wait()
+    assert ended.code == 1
+    assert ended.err == "The embedded Valkey has ended; its polls are kept for the next start.\n"
+
+
+@pytest.mark.slow
 def test_dev_takes_another_port_when_that_of_flower_is_taken(pollers: Commands, endpoint: Endpoint) -> None:
     """And says which."""
     taken = int(endpoint.url("").rsplit(":", 1)[1])

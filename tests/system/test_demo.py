@@ -62,6 +62,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"the demo ended without {text!r}:\n{said}")
 
 
+@pytest.mark.slow
 def test_the_demo_writes_the_picture_and_ends(start: Start, tmp_path: Path) -> None:
     """Exit code 0, the right pixels, a summary, and where Flower listens."""
     process = start("--tiles", "4")
@@ -83,6 +84,7 @@ def test_the_demo_writes_the_picture_and_ends(start: Start, tmp_path: Path) -> N
     assert (tmp_path / "picture.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_all_children(start: Start, redis_url: str, number: signal.Signals) -> None:
     """Wherever the run is broken off: no process is left, and no poll goes on."""
@@ -98,6 +100,7 @@ def test_a_signal_stops_all_children(start: Start, redis_url: str, number: signa
         assert client.zrange("{pollers}:schedule", 0, -1) == [], client.hgetall("{pollers}:polls")
 
 
+@pytest.mark.slow
 def test_a_lost_worker_ends_the_demo_with_its_log(start: Start, tmp_path: Path) -> None:
     """Exit code 1, which process it was, and the end of what it said."""
     process = start("--keep", "--tiles", "1")

@@ -23,6 +23,7 @@ def _calls(client: redis.Redis) -> int:
     return int(statistics.get("cmdstat_evalsha", {"calls": 0})["calls"])
 
 
+@pytest.mark.slow
 def test_an_idle_worker_makes_less_than_ten_calls_a_second() -> None:
     """Counted by the server, over three seconds."""
     with (
@@ -36,6 +37,7 @@ def test_an_idle_worker_makes_less_than_ten_calls_a_second() -> None:
         assert (_calls(client) - before) / 3 < 10
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 def test_a_worker_outlives_an_outage_of_redis(endpoint: Endpoint, tmp_path: Path) -> None:
     """Valkey is killed and started again from its file: the poll goes on, on the same worker."""

@@ -254,6 +254,7 @@ def test_a_stranger_on_the_old_port_is_left_alone(directory: Path, valkey: str) 
         assert stranger.ping()
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_not_doubled(directory: Path) -> None:
     """The error names the process; the server goes on as before when it runs again."""
     with User(directory) as user:

@@ -11,7 +11,7 @@ from tests.endpoints import Endpoint, Reply
 from tests.system.workers import Worker
 from tests.waiting import wait_until
 
-POOLS = ["threads", "prefork", "gevent", "solo"]
+POOLS = ["threads", "prefork", pytest.param("gevent", marks=pytest.mark.slow), "solo"]
 
 
 @pytest.mark.parametrize("pool", POOLS)

@@ -187,6 +187,7 @@ def contents(client: redis.Redis) -> str:
     return "\n".join(parts)
 
 
+@pytest.mark.slow
 def test_secrets_are_found_nowhere(
     application: Celery,
     shared_redis_url: str,

@@ -35,6 +35,8 @@ def answer(body: bytes, content_type: str) -> Answer:
         (b'{"a": 1}\nand words', "", '{"a": 1}\nand words'),
         (b"<state>done</state>", "application/xml", "<state>done</state>"),
         (b"", "", ""),
+        ('{"a": "é"}'.encode("latin-1"), "application/json; charset=utf-8", '{"a": "\ufffd"}'),
+        ('{"a": "é"}'.encode("latin-1"), "application/json; charset=no-such", '{"a": "\ufffd"}'),
         ("Zoë".encode("latin-1"), "text/plain; charset=iso-8859-1", "Zoë"),
         (b"plain", "text/plain; charset=undefined", "plain"),
         (b"plain", "text/plain; charset=no-such", "plain"),

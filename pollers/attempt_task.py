@@ -1,0 +1,68 @@
+"""`pollers.attempt`, the Celery task that a pack of attempts travels in."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from celery import Task, signals
+
+from pollers.changes import Changes
+from pollers.engine import Engine, Settled
+from pollers.observe import events
+from pollers.runtime import Runtime, runtime_of
+from pollers.store import Pack
+
+ATTEMPT = "pollers.attempt"
+
+
+class AttemptTask(Task):
+    """Check the polls of a pack once, and re-enqueue each with its countdown or end it."""
+
+    name = ATTEMPT
+    ignore_result = True
+    #: What is lost with a worker is due again when its lease runs out, earlier than Celery would know.
+    acks_late = False
+    typing = False
+
+    _engine: tuple[Runtime, Engine] | None = None
+    _making = threading.Lock()
+
+    def run(self, pack_id: str, queue: str, polls: list[Any]) -> dict[str, int]:
+        """Make the attempts of a pack; ``polls`` is flat: id, attempt, due time in ms, id, ..."""
+        return self._engine_here().run_pack(Pack(pack_id, queue, polls))._asdict()
+
+    def _engine_here(self) -> Engine:
+        """Return the engine of this process; a forked child makes its own."""
+        runtime = runtime_of(self._get_app())
+        with self._making:
+            if self._engine is None or self._engine[0] is not runtime:
+                self._engine = runtime, self._make_engine(runtime, self.request.hostname or "")
+            return self._engine[1]
+
+    def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
+        app, per_second = self._get_app(), runtime.settings.attempt_events
+        attempt_events = events.AttemptEvents(app, hostname, per_second)
+        changes = Changes(app, runtime.store)
+
+        def observe(settled: list[Settled]) -> None:
+            changes.observe(settled)
+            if per_second and runtime.events_enabled():
+                attempt_events.send(settled)
+
+        def on_change(origin: str, change: str) -> None:
+            if runtime.events_enabled():
+                events.send_origin(app, hostname, origin, change)
+
+        runtime.store.on_change = on_change
+        engine = Engine(
+            runtime.store,
+            runtime.transport,
+            runtime.settings,
+            publish=changes.end,
+            observe=observe,
+        )
+        # Celery waits for tasks; a slow attempt has outlived the task of its pack.
+        for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):
+            shutdown.connect(lambda **_: engine.drain(), weak=False)
+        return engine
