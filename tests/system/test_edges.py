@@ -22,6 +22,7 @@ from pollers import PollFailed, PollResult, poll
 from pollers.store import Keys
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
+from tests.system.test_pools import POOLS
 from tests.system.workers import ROOT, Worker
 from tests.waiting import wait_until
 
@@ -169,9 +170,10 @@ def test_a_worker_waits_for_a_redis_that_is_not_there_yet(tmp_path: Path, endpoi
             early.stop()
 
 
-def test_an_idle_worker_stops_at_once(shared_redis_url: str) -> None:
+@pytest.mark.parametrize("pool", POOLS)
+def test_an_idle_worker_stops_at_once(pool: str, shared_redis_url: str) -> None:
     """A warm shutdown of a worker with nothing to do takes no two seconds."""
-    worker = Worker(shared_redis_url, name="idle", queues="nobody-uses-this").start()
+    worker = Worker(shared_redis_url, name=f"idle-{pool}", pool=pool, queues="nobody-uses-this").start()
     started = time.monotonic()
     worker.stop()
     assert time.monotonic() - started < 2
