@@ -19,7 +19,17 @@ from pollers.store import scripts
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
 from pollers.store.record import Record
-from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement, Submission
+from pollers.store.values import (
+    Admission,
+    Begun,
+    Claim,
+    Dispatch,
+    Found,
+    Joined,
+    Pack,
+    Settlement,
+    Submission,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -157,21 +167,21 @@ class Store:
         )
         return Begun(now, _records(begun))
 
-    def join(self, request: str, *, last: bool) -> Begun:
-        """Begin attempts of polls that wait for the answer to a request, up to `JOIN_LIMIT`.
+    def join(self, request: str, asker: str, *, last: bool) -> Joined:
+        """Begin attempts of polls that wait for the answer which a poll has got, up to `JOIN_LIMIT`.
 
-        With ``last``, and when none waits any more, the next one that is due makes a new request.
+        With ``last``, the answer is not kept for those that are still on their way to it.
         """
         keys = self.keys
-        now, *begun = self._run(
+        now, over, *begun = self._run(
             "join",
             [
                 *(keys.polls, keys.schedule, keys.stats),
                 *(keys.lots, keys.flows, keys.turns, keys.asking),
             ],
-            [request, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
+            [request, asker, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
         )
-        return Begun(now, _records(begun))
+        return Joined(now, _records(begun), bool(over))
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
         """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""

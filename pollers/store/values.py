@@ -88,6 +88,16 @@ class Begun(NamedTuple):
     polls: list[tuple[str, Record]]
 
 
+class Joined(NamedTuple):
+    """The attempts that have the answer to a request which another has made."""
+
+    #: Redis' clock when they began, in ms.
+    now_ms: int
+    polls: list[tuple[str, Record]]
+    #: Whether no other poll can have the answer any more.
+    over: bool
+
+
 class Settlement(NamedTuple):
     """What an attempt came to, in the order that ``settle.lua`` reads."""
 
@@ -102,8 +112,8 @@ class Settlement(NamedTuple):
     outcome: str
     #: Ms that the origin asked to be left alone; 0 when it did not.
     hold_ms: int = 0
-    #: Whether the attempt met trouble that a breaker counts.
-    trouble: bool = False
+    #: Whether the attempt met trouble that a breaker counts; None when it had the answer of another.
+    trouble: bool | None = False
 
 
 class Claim(NamedTuple):
