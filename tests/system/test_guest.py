@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 
 from pollers import InvalidPoll, PollFailed, poll
+from pollers.runtime import runtime_of
+from pollers.store import traffic
 from tests.endpoints import Endpoint, Reply
 from tests.waiting import wait_until
 
@@ -91,3 +94,20 @@ def test_a_limit_that_is_not_set_is_refused(endpoint: Endpoint) -> None:
     """At submission, with those that are."""
     with pytest.raises(InvalidPoll, match="limit: is 'nobody', which is not set"):
         poll.delay(endpoint.url("/"), limit="nobody")
+
+
+def test_the_limits_are_read_once_for_many_polls(endpoint: Endpoint, application: Celery) -> None:
+    """When they name one that was set at run time."""
+    store = runtime_of(application).store
+    traffic.set_limit(store, "account", "1000/s")
+    reads = _calls(store.client, "hgetall")
+    url = endpoint.script("/many", Reply(body={"done": True}))
+    results = poll.submit_many([url] * 100, until="done", limit="account")
+    assert _calls(store.client, "hgetall") - reads <= 10  # the worker reads them when it meets an origin
+    for result in results:
+        assert result.get(timeout=10) == {"done": True}
+    traffic.set_limit(store, "account", None)
+
+
+def _calls(client: redis.Redis, command: str) -> int:
+    return int(client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
