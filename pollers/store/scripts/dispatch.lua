@@ -333,7 +333,9 @@ end
 
 -- What is due goes behind those who wait already, where some do.
 local due_polls = redis.call('ZRANGEBYSCORE', schedule, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
-local looked_at = 0
+local looked_at, ids = 0, {}
+for i = 1, #due_polls, 2 do ids[#ids + 1] = due_polls[i] end
+fetch_records(polls, ids)
 for i = 1, #due_polls, 2 do
   if newly_parked >= MOST_PARKED then break end
   looked_at = i + 1
