@@ -28,20 +28,20 @@ end
 local fetched = {}
 
 -- Arguments that a command is given at once: what Lua's stack takes, and an even number.
-local MANY = 1000
+local AT_ONCE = 1000
 
 -- Fetches the records of polls that are read next: one command costs less than many.
 local function fetch_records(polls, ids)
-  for from = 1, #ids, MANY do
-    local records = redis.call('HMGET', polls, unpack(ids, from, math.min(from + MANY - 1, #ids)))
+  for from = 1, #ids, AT_ONCE do
+    local records = redis.call('HMGET', polls, unpack(ids, from, math.min(from + AT_ONCE - 1, #ids)))
     for i = 1, #records do fetched[ids[from + i - 1]] = records[i] end
   end
 end
 
 -- Places polls in the schedule: {moment in ms, id, moment, id, ...}.
 local function place(schedule, places)
-  for from = 1, #places, MANY do
-    redis.call('ZADD', schedule, unpack(places, from, math.min(from + MANY - 1, #places)))
+  for from = 1, #places, AT_ONCE do
+    redis.call('ZADD', schedule, unpack(places, from, math.min(from + AT_ONCE - 1, #places)))
   end
 end
 
