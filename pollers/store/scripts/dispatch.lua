@@ -65,6 +65,7 @@ local CROWD, LONGEST_REPLAY = 100, 10000
 local MOST_TURNS = 100
 -- Due polls that are parked in one call at most: parking costs more than sending, and a call has to be short.
 local MOST_PARKED = 200
+local FETCHED = 100 -- records of due polls at a time
 
 local now = clock_ms()
 local unknown, unreadable, strangers, queues = {}, {}, {}, {}
@@ -100,11 +101,9 @@ if last_seen > 0 and now - last_seen > worker_life and redis.call('ZCOUNT', sche
   redis.call('SET', outage, cmsgpack.pack(replay), 'PX', replay[3])
 end
 
--- Puts off a poll that was due in an outage until its turn; false when it need not wait.
+-- Puts off a poll that was due in an outage until its turn; false when it need not wait, as a crowd that shares a request.
 local function is_put_off(id, record, due)
-  if not replay or due < replay[1] or due >= replay[2] then return false end
-  -- A crowd that makes one request is none.
-  if record[REQUEST] ~= '' then return false end
+  if not replay or due < replay[1] or due >= replay[2] or record[REQUEST] ~= '' then return false end
   local turn = replay[2] + math.floor((due - replay[1]) * replay[3] / (replay[2] - replay[1]))
   if turn <= now or turn >= record[DEADLINE] - last_call then return false end
   redis.call('ZADD', schedule, turn, id)
@@ -241,13 +240,18 @@ local function wants_attempt(id, record)
   return true
 end
 
+local function fetch_due(due_polls, first)
+  local ids = {}
+  for i = first, math.min(first + 2 * FETCHED, #due_polls) - 1, 2 do ids[#ids + 1] = due_polls[i] end
+  fetch_records(polls, ids)
+end
+
 -- What is due goes behind those who wait already, where some do.
 local due_polls = redis.call('ZRANGEBYSCORE', schedule, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
-local looked_at, ids = 0, {}
-for i = 1, #due_polls, 2 do ids[#ids + 1] = due_polls[i] end
-fetch_records(polls, ids)
+local looked_at = 0
 for i = 1, #due_polls, 2 do
   if newly_parked >= MOST_PARKED then break end
+  if i % (2 * FETCHED) == 1 then fetch_due(due_polls, i) end
   looked_at = i + 1
   local id, due = due_polls[i], tonumber(due_polls[i + 1])
   local record = read_record(polls, id)
