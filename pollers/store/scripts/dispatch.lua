@@ -61,8 +61,7 @@ local last_call = tonumber(ARGV[12])
 local CHUNK = 20
 -- Overdue polls after an outage that are spread, and the longest time in ms that they are spread over.
 local CROWD, LONGEST_REPLAY = 100, 10000
--- Gates that are looked at in one call.
-local MOST_TURNS = 100
+local MOST_TURNS = 100 -- gates that are looked at in one call
 -- Due polls that are parked in one call at most: parking costs more than sending, and a call has to be short.
 local MOST_PARKED = 200
 local FETCHED = 100 -- records of due polls at a time
@@ -72,7 +71,7 @@ local unknown, unreadable, strangers, queues = {}, {}, {}, {}
 local counts = { crashed = 0 }
 sending.now, sending.lease, sending.schedule, sending.suspect = now, lease, schedule, suspect
 sending.call_id, sending.pack_size, sending.suspicious, sending.margin = call_id, pack_size, suspicious, margin
-local newly_parked, last_seen = 0, 0
+local newly_parked, last_seen, looked_at = 0, 0, 0
 local gated = redis.call('EXISTS', traffic.gates, rules) > 0
 local limited = gated and redis.call('EXISTS', traffic.shares) > 0
 local learning = gated and redis.call('EXISTS', rules) > 0
@@ -101,9 +100,9 @@ if last_seen > 0 and now - last_seen > worker_life and redis.call('ZCOUNT', sche
   redis.call('SET', outage, cmsgpack.pack(replay), 'PX', replay[3])
 end
 
--- Puts off a poll that was due in an outage until its turn; false when it need not wait, as a crowd that shares a request.
+-- Puts off a poll that was due in an outage until its turn; false when it need not wait, as those that share a request.
 local function is_put_off(id, record, due)
-  if not replay or due < replay[1] or due >= replay[2] or record[REQUEST] ~= '' then return false end
+  if due < replay[1] or due >= replay[2] or record[REQUEST] ~= '' then return false end
   local turn = replay[2] + math.floor((due - replay[1]) * replay[3] / (replay[2] - replay[1]))
   if turn <= now or turn >= record[DEADLINE] - last_call then return false end
   redis.call('ZADD', schedule, turn, id)
@@ -248,7 +247,6 @@ end
 
 -- What is due goes behind those who wait already, where some do.
 local due_polls = redis.call('ZRANGEBYSCORE', schedule, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
-local looked_at = 0
 for i = 1, #due_polls, 2 do
   if newly_parked >= MOST_PARKED then break end
   if i % (2 * FETCHED) == 1 then fetch_due(due_polls, i) end
@@ -256,7 +254,7 @@ for i = 1, #due_polls, 2 do
   local id, due = due_polls[i], tonumber(due_polls[i + 1])
   local record = read_record(polls, id)
   if record then
-    if wants_attempt(id, record) and not is_put_off(id, record, due) then send_or_park(id, record, due) end
+    if wants_attempt(id, record) and not (replay and is_put_off(id, record, due)) then send_or_park(id, record, due) end
   elseif redis.call('HEXISTS', polls, id) == 1 then
     -- Damaged or of a newer version: out of the way, and looked at again by who can read it.
     redis.call('ZADD', schedule, now + 4 * lease, id)
@@ -267,6 +265,8 @@ for i = 1, #due_polls, 2 do
     redis.call('ZREM', schedule, id)
   end
 end
+place(schedule, sending.places)
+sending.places = nil
 
 local left = most
 local turns = redis.call('ZRANGEBYSCORE', traffic.turns, '-inf', now, 'LIMIT', 0, MOST_TURNS)

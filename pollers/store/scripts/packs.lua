@@ -1,12 +1,13 @@
 -- Prelude of `dispatch`: packs of polls that one task carries, and the suspects, which go alone.
 --
--- `sending` is what the script sets: `packs`, `dispatched` (how many polls are in them), and the moment, the keys and the
--- numbers that its arguments say. A queue has `room` for so many packs, and the `pack` that is being filled.
+-- `sending` is what the script sets: `packs`, `dispatched` (how many polls are in them), and the moment, the keys and
+-- the numbers that its arguments say. While it has `places`, the schedule hears of leases later, by `place`. A queue has
+-- `room` for so many packs, and the `pack` that is being filled.
 
 -- Between two looks whether a suspect may be dispatched, in ms.
 local SUSPECT_PAUSE = 100
 
-local sending = { packs = {}, dispatched = 0 }
+local sending = { packs = {}, places = {}, dispatched = 0 }
 
 -- Opens a pack in the queue where there is room; nil when there is none.
 local function open_pack(queue)
@@ -25,7 +26,12 @@ end
 local function add_to_pack(pack, id, record, due)
   local size = #pack
   pack[size + 1], pack[size + 2], pack[size + 3] = id, record[ATTEMPT] + 1, due
-  redis.call('ZADD', sending.schedule, math.min(sending.now + sending.lease, record[DEADLINE]), id)
+  local leased, places = math.min(sending.now + sending.lease, record[DEADLINE]), sending.places
+  if places then
+    places[#places + 1], places[#places + 2] = leased, id
+  else
+    redis.call('ZADD', sending.schedule, leased, id)
+  end
   sending.dispatched = sending.dispatched + 1
 end
 

@@ -91,7 +91,7 @@ for i = 1, #settled do
       count(state)
     end
     count('settled')
-    tell_gates(id, record, hold, trouble)
+    if gated or hold > 0 then tell_gates(id, record, hold, trouble) end
   end
 end
 
