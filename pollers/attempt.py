@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from pollers import outcome, registry
 from pollers.answer import Answer
-from pollers.cadence import Due, aligned
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision, asked_hold, is_trouble
+from pollers.due import Due, aligned
 from pollers.following import is_constant
 from pollers.progress import Progress
 from pollers.settings import Settings

@@ -20,7 +20,8 @@ from pollers import control
 from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
 from pollers.runtime import Runtime, runtime_of
-from pollers.store import Dispatch, Pack, risks
+from pollers.store import Dispatch, Pack
+from pollers.store.risks import risks
 from pollers.store.traffic import configure, introduce
 
 logger = logging.getLogger(__name__)

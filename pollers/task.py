@@ -17,17 +17,13 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
-from pollers.changes import send
 from pollers.delivery import OutcomeBackend, is_outcome
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
-from pollers.local import run_here
-from pollers.observe import events
 from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Admission, Record, Submission
-from pollers.store.traffic import read_rules
 from pollers.transport import Request
 from pollers.window import window
 
@@ -56,14 +52,7 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            spec, runtime = self._parse(args, params, here=True), self._runtime
-            return run_here(
-                spec,
-                runtime.transport,
-                on_change=partial(send, self._get_app(), spec.on_change),
-                min_interval=runtime.settings.min_interval,
-                max_retry_after=runtime.settings.max_retry_after,
-            )
+            return self._run_here(self._parse(args, params, here=True))
         held_task = request.get(held.HELD_HEADER)
         try:
             claim = self._runtime.store.claim(request.id)
@@ -256,11 +245,26 @@ class PollTask(Task):
             return ""
         known = self._runtime.settings.limits.texts()
         if name not in known:
+            from pollers.store.traffic import read_rules
+
             known = read_rules(self._runtime.store).limits
         if name not in known or name == DEFAULT:
             told = ", ".join(sorted(known.keys() - {DEFAULT})) or "none"
             raise InvalidPoll.of({"limit": f"is {name!r}, which is not set; pollers_limits has {told}"})
         return name
+
+    def _run_here(self, spec: PollSpec) -> Any:
+        from pollers.changes import send
+        from pollers.local import run_here
+
+        runtime = self._runtime
+        return run_here(
+            spec,
+            runtime.transport,
+            on_change=partial(send, self._get_app(), spec.on_change),
+            min_interval=runtime.settings.min_interval,
+            max_retry_after=runtime.settings.max_retry_after,
+        )
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":
@@ -275,6 +279,8 @@ class PollTask(Task):
             logger.warning("Poll %s is cancelled, which could not be told yet: %s", poll_id, trouble)
             raise Ignore from trouble
         self._note_delivery(poll_id)
+        from pollers.observe import events
+
         try:
             events.send_revoked(self._get_app(), self.request.hostname, poll_id)
         except OperationalError as trouble:

@@ -6,18 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-import requests
-
 from pollers.errors import InvalidPoll
-from pollers.following import asked
 from pollers.progress import NONE, Progress
 from pollers.redaction import is_secret
 from pollers.spec import PollSpec
-from pollers.transport.connections import Peer
-from pollers.transport.origin import origin
+from pollers.transport.origin import Peer, origin
+
+if TYPE_CHECKING:
+    import requests
 
 #: A URL without user, address in brackets, or letters of another alphabet before its path.
 _ORDINARY = re.compile(r"https?://[a-z0-9._-]+(:\d*)?([/?#]|$)", re.ASCII | re.IGNORECASE)
@@ -88,6 +87,8 @@ class Request:
     @classmethod
     def asking(cls, spec: PollSpec, progress: Progress = NONE, poll_id: str = "") -> Self:
         """Return the request of an attempt: that of the spec, as the answers before have changed it."""
+        from pollers.following import asked  # brings all that reads answers
+
         return replace(cls.of(asked(spec, progress, poll_id)), home=spec.url)
 
     @cached_property
@@ -109,6 +110,8 @@ class Request:
         """
         if _ORDINARY.match(self.url):
             return
+        import requests  # most applications only submit, and need not wait for it
+
         try:
             Wire.of(self.prepared)
         except (requests.RequestException, ValueError) as error:
@@ -119,6 +122,8 @@ class Request:
     @cached_property
     def prepared(self) -> requests.PreparedRequest:
         """The request as `requests` sends it."""
+        import requests
+
         data = self.data.encode() if isinstance(self.data, str) else self.data
         headers = self.headers
         if not self.at_home:

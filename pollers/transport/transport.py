@@ -17,6 +17,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from pollers.answer import Answer, AnswerError
 from pollers.settings import Settings
+from pollers.transport import debug_log as debug_log
 from pollers.transport import redirects
 from pollers.transport.adapter import WatchedAdapter
 from pollers.transport.connections import Connections, current, remaining_time
