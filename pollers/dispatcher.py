@@ -7,6 +7,7 @@ number of workers dispatch side by side; the scripts see to it that a poll is ta
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import os
 from itertools import count
@@ -48,6 +49,10 @@ class Dispatcher(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
         control.install()
+        # Everything is imported by now, and stays: collections need not look at it again and again,
+        # and the children of a prefork pool, which start after this, go on sharing its pages.
+        gc.collect()
+        gc.freeze()
         self._entry: Any = None
         self._queues: dict[str, bool] = {}
         self._outage = False

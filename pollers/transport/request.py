@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 #: A URL without user, address in brackets, or letters of another alphabet before its path.
 _ORDINARY = re.compile(r"https?://[a-z0-9._-]+(:\d*)?([/?#]|$)", re.ASCII | re.IGNORECASE)
+#: A URL that `requests` sends as it is, if no segment of its path begins with a dot: a path and a query
+#: without anything to encode or to decode.
+_AS_IT_IS = re.compile(
+    r"https?://[a-z0-9][a-z0-9._-]*(:[1-9]\d{0,4})?"
+    r"/[A-Za-z0-9._~/!$&'()*+,;=:@-]*(\?[A-Za-z0-9._~/!$&'()*+,;=:@?-]+)?",
+    re.ASCII,
+)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -128,12 +135,14 @@ class Request:
         headers = self.headers
         if not self.at_home:
             headers = {name: value for name, value in headers.items() if not is_secret(name)}
-        prepared = requests.Request(
-            self.method, self.url, headers, None, data, self.params, json=self.json
-        ).prepare()
-        for name, value in requests.utils.default_headers().items():
-            if name != "User-Agent":  # the transport has its own
-                prepared.headers.setdefault(name, value)
+        if data is None and self.json is None and not self.params and _is_as_sent(self.url):
+            prepared = _prepared(self.method, self.url, headers)
+        else:
+            prepared = requests.Request(
+                self.method, self.url, headers, None, data, self.params, json=self.json
+            ).prepare()
+        for name, value in _default_headers().items():
+            prepared.headers.setdefault(name, value)
         return prepared
 
     @cached_property
@@ -148,6 +157,31 @@ class Request:
         added = replace(self, headers={**self.headers, **headers})
         added.__dict__["prepared"] = prepared
         return added
+
+
+def _is_as_sent(url: str) -> bool:
+    return "/." not in url and _AS_IT_IS.fullmatch(url) is not None
+
+
+def _prepared(method: str, url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
+    """Return what `requests` prepares of a URL that is sent as it is, in a fifth of the time."""
+    import requests
+
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(method)
+    prepared.url = url
+    prepared.prepare_headers(headers)
+    prepared.prepare_content_length(None)
+    prepared._cookies = requests.cookies.RequestsCookieJar()  # type: ignore[attr-defined]  # for digest
+    return prepared
+
+
+@cache
+def _default_headers() -> dict[str, str]:
+    """Return the headers that `requests` adds, without ``User-Agent``: the transport has its own."""
+    import requests
+
+    return {name: value for name, value in requests.utils.default_headers().items() if name != "User-Agent"}
 
 
 def _text(part: str | bytes) -> str:
