@@ -7,6 +7,7 @@ task; running the held task on a worker gives the outcome to Celery.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,7 @@ class PollTask(Task):
             args,
             params,
             min_interval=self._runtime.settings.min_interval,
-            now=self._get_app().now().timestamp(),
+            now=time.time(),
         )
         Request.of(spec).check()
         self._runtime.check_credential(spec.auth, here=here)
