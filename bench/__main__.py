@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ RESULTS = ROOT / "bench" / "results"
 def main() -> None:
     """Measure everything in one run, print the tables and write them for the documentation."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tiny run that only shows that it works")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a tiny run that only shows that it works, with what is installed",
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="only systems whose name has this in it")
     arguments = parser.parse_args()
     quick, only = arguments.quick, arguments.only
@@ -44,10 +49,12 @@ def main() -> None:
             console.print(f"  {one.system}: {one.worker_ms:.3f} ms of CPU per attempt", style="dim")
 
         note(measure_bare("bare loop, requests (prepared)", bare.REQUESTS, server, extent, bare.run))
-        note(measure_bare("bare loop, aiohttp", bare.AIOHTTP, server, extent, bare.run))
+        if not quick or find_spec("aiohttp"):
+            note(measure_bare("bare loop, aiohttp", bare.AIOHTTP, server, extent, bare.run))
         for system in systems.ALL:
-            if only in system.name:
-                note(measure(system, redis, server, extent))
+            if only in system.name and (not quick or find_spec(system.package)):
+                briefly = quick and system is not systems.OURS
+                note(measure(system, redis, server, extent, only_saturated=briefly))
         alone = {} if only else _alone(redis, quick=quick)
     for table in report.tables(measurements):
         console.print(_printed(table))
@@ -58,17 +65,26 @@ def main() -> None:
     (RESULTS / "latest.json").write_text(json.dumps(results, indent=2))
     if not quick and not only:
         report.write_documentation(ROOT / "docs", measurements, sentences, _machine())
-        report.plot(ROOT / "docs" / "images" / "cost.svg", measurements)
+    report.plot(
+        RESULTS / "cost.svg" if quick or only else ROOT / "docs" / "images" / "cost.svg", measurements
+    )
 
 
 def _alone(redis: machine.Redis, *, quick: bool) -> dict[str, Any]:
     """Measure what only this system has."""
     from bench import scenarios  # reads where Redis is
 
+    if quick:
+        slow = [next(scenarios.slow_endpoints(redis, 1, warm=0, start=2))]
+        waiting = scenarios.many_waiting(redis, 2_000, start=1)
+    else:
+        slow = list(scenarios.slow_endpoints(redis, 25))
+        waiting = scenarios.many_waiting(redis, 1_000_000)
     return {
-        "slow": [dataclasses.asdict(one) for one in scenarios.slow_endpoints(redis, 3 if quick else 25)],
-        "waiting": dataclasses.asdict(scenarios.many_waiting(redis, 2_000 if quick else 1_000_000)),
-        "imports": scenarios.import_times(1 if quick else 5),
+        "slow": [dataclasses.asdict(one) for one in slow],
+        "waiting": dataclasses.asdict(waiting),
+        "single": scenarios.single_submissions(redis, 1 if quick else 7),
+        "imports": scenarios.import_times(1 if quick else 9),
     }
 
 

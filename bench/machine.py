@@ -102,8 +102,8 @@ class Workers:
 
 
 @contextmanager
-def running(system: System) -> Iterator[Workers]:
-    """Run the workers of a system until they are ready; end them with a warm shutdown."""
+def running(system: System, start: float = START) -> Iterator[Workers]:
+    """Run the workers of a system, ready after ``start`` seconds; end them with a warm shutdown."""
     processes = [
         subprocess.Popen(
             command,
@@ -116,7 +116,7 @@ def running(system: System) -> Iterator[Workers]:
     ]
     workers = Workers(processes)
     try:
-        time.sleep(START)
+        time.sleep(start)
         for process in processes:
             if process.poll() is not None:
                 raise RuntimeError(f"{system.name}: a worker has ended with code {process.returncode}")

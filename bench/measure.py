@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.endpoint import Endpoint
 from bench.machine import Redis, running
@@ -23,10 +23,16 @@ class Extent:
     seconds: float
     #: Polls that only wait.
     waiting: int
+    #: Seconds that workers have to start before the first poll comes.
+    start: float
+    #: Seconds that memory has to settle before it is read.
+    settle: float
 
 
-FULL = Extent(polls=2000, every=0.4, warm=5, seconds=10, waiting=5_000)
-TINY = Extent(polls=200, every=0.2, warm=2, seconds=2, waiting=200)
+FULL = Extent(polls=2000, every=0.4, warm=5, seconds=10, waiting=5_000, start=5, settle=3)
+TINY = Extent(polls=50, every=0.2, warm=0, seconds=0.5, waiting=50, start=0, settle=0)
+#: Seconds that the first attempt may take from the start of a system's workers.
+FIRST = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +61,26 @@ class Measurement:
     shutdown_s: float | None = None
 
 
-def measure(system: System, redis: Redis, endpoint: Endpoint, extent: Extent) -> Measurement:
+def measure(
+    system: System, redis: Redis, endpoint: Endpoint, extent: Extent, *, only_saturated: bool = False
+) -> Measurement:
     """Measure one system, from an empty Redis."""
     saturated = _attempts(system, redis, endpoint, extent, extent.polls, max(extent.every, system.finest))
-    half_cadence = max(1.0, system.finest)
-    half_polls = max(10, round(saturated.rate * half_cadence / 2))
-    half = _attempts(system, redis, endpoint, extent, half_polls, half_cadence)
-    waiting = _waiting(system, redis, endpoint, extent)
-    return Measurement(
+    attempts = Measurement(
         system=system.name,
         attempts_per_second=saturated.rate,
         worker_ms=saturated.worker_ms,
         redis_ms=saturated.redis_ms,
         redis_commands=saturated.redis_commands,
+    )
+    if only_saturated:
+        return attempts
+    half_cadence = max(1.0, system.finest)
+    half_polls = max(10, round(saturated.rate * half_cadence / 2))
+    half = _attempts(system, redis, endpoint, extent, half_polls, half_cadence)
+    waiting = _waiting(system, redis, endpoint, extent)
+    return replace(
+        attempts,
         lateness_p50=_quantile(half.lateness, 0.50),
         lateness_p99=_quantile(half.lateness, 0.99),
         half_load_ms=half.worker_ms,
@@ -92,10 +105,12 @@ def _attempts(
     system: System, redis: Redis, endpoint: Endpoint, extent: Extent, polls: int, every: float
 ) -> _Attempts:
     redis.client.flushall()
-    with running(system) as workers:
+    with running(system, extent.start) as workers:
+        submitted = time.monotonic()
         for number in range(polls):
             # Spread over one cadence, as polls of a real application are.
             system.submit([endpoint.url(number)], every, every * number / polls)
+        _wait_for_the_first(system, endpoint, submitted)
         time.sleep(extent.warm + every)
         redis.client.config_resetstat()
         began, cpu, redis_cpu = time.monotonic(), workers.cpu(), redis.cpu()
@@ -113,6 +128,13 @@ def _attempts(
         redis_commands=commands / made,
         lateness=_lateness(arrivals, every, began),
     )
+
+
+def _wait_for_the_first(system: System, endpoint: Endpoint, since: float) -> None:
+    while not endpoint.arrivals(since, time.monotonic()):
+        if time.monotonic() - since > FIRST:
+            raise RuntimeError(f"{system.name}: no attempt was made within {FIRST:.0f} s")
+        time.sleep(0.1)
 
 
 def _lateness(arrivals: list[tuple[int, float]], every: float, since: float) -> list[float]:
@@ -142,14 +164,14 @@ def _waiting(system: System, redis: Redis, endpoint: Endpoint, extent: Extent) -
     redis.client.flushall()
     # Some systems hold what waits in the connection that submits; that is not theirs to keep.
     urls = [f"{endpoint.url(number)}/{'x' * 80}" for number in range(extent.waiting)]
-    with running(system) as workers:
+    with running(system, extent.start) as workers:
         system.submit([endpoint.url(0)], 3600.0, 3600.0)
-        time.sleep(1)
+        time.sleep(min(1, extent.settle))
         memory, redis_memory = workers.memory(), redis.memory()
         began = time.monotonic()
         system.submit(urls, 3600.0, 3600.0)
         rate = len(urls) / (time.monotonic() - began)
-        time.sleep(3)
+        time.sleep(extent.settle)
         result = _Waiting(
             rate,
             (redis.memory() - redis_memory) / len(urls),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.machine import Redis, Workers, running
+from bench.machine import START, Redis, Workers, running
 from bench.systems import OURS
 from pollers import Overview, app, overview, poll
 from pollers.runtime import runtime_of
@@ -20,6 +20,8 @@ from pollers.runtime import runtime_of
 UNTIL = "status == 'completed'"
 #: Polls of slow endpoints, their cadence, and how long an endpoint takes, in seconds.
 SLOW_POLLS, SLOW_CADENCE, SLOW_ANSWER = 500, 5.0, 1.0
+#: Single submissions to a round.
+SUBMITTED = 300
 #: Share of the endpoints that hang, in the mix.
 HANGING = 0.05
 
@@ -38,11 +40,11 @@ class Many:
     dispatch_many_us: float
 
 
-def many_waiting(redis: Redis, polls: int) -> Many:
+def many_waiting(redis: Redis, polls: int, *, start: float = START) -> Many:
     """Submit many polls that are not due, with workers running."""
     redis.client.flushall()
     store = runtime_of(app).store
-    with running(OURS) as workers:
+    with running(OURS, start) as workers:
         _submit(1_000, 0)
         few = _dispatch_us(store)
         memory, before = _settled_memory(workers), redis.memory()
@@ -96,18 +98,22 @@ class Slow:
     lateness_p99: float
 
 
-def slow_endpoints(redis: Redis, seconds: float) -> list[Slow]:
+def slow_endpoints(
+    redis: Redis, seconds: float, *, warm: float = 2 * SLOW_CADENCE, start: float = START
+) -> Iterator[Slow]:
     """Measure 500 polls at a cadence of 5 s whose endpoints take 1 s; then with some that hang."""
-    alike = _slow(redis, seconds, "endpoints that take 1 s", lambda number: False)
-    mixed = _slow(
-        redis, seconds, "the same, and 5 % that hang until the timeout", lambda number: number % 20 == 0
-    )
-    return [alike, mixed]
+    kinds: dict[str, Callable[[int], bool]] = {
+        "endpoints that take 1 s": lambda number: False,
+        "the same, and 5 % that hang until the timeout": lambda number: number % 20 == 0,
+    }
+    for name, hangs in kinds.items():
+        yield _slow(redis, (start, warm, seconds), name, hangs)
 
 
-def _slow(redis: Redis, seconds: float, name: str, hangs: Callable[[int], bool]) -> Slow:
+def _slow(redis: Redis, times: tuple[float, float, float], name: str, hangs: Callable[[int], bool]) -> Slow:
+    start, warm, seconds = times
     redis.client.flushall()
-    with _slow_server() as url, running(OURS):
+    with _slow_server() as url, running(OURS, start):
         for number in range(SLOW_POLLS):
             path = "hang" if hangs(number) else "slow"
             poll.apply_async(
@@ -115,7 +121,7 @@ def _slow(redis: Redis, seconds: float, name: str, hangs: Callable[[int], bool])
                 {"until": UNTIL, "every": SLOW_CADENCE, "timeout": "1h", "request_timeout": 10},
                 countdown=SLOW_CADENCE * number / SLOW_POLLS,
             )
-        time.sleep(2 * SLOW_CADENCE)
+        time.sleep(warm)
         _forget_lateness()
         time.sleep(seconds)
         seen: Overview = overview()
@@ -167,15 +173,31 @@ def _slow_server() -> Iterator[str]:
         thread.join(5)
 
 
+def single_submissions(redis: Redis, rounds: int) -> dict[str, float]:
+    """Return the best rate of `delay` a second, and of that of a stock Celery task, in turns."""
+    from bench.apps import handwritten  # reads where Redis is
+
+    redis.client.flushall()
+    url = "http://127.0.0.1/operations/1"
+    calls: dict[str, Callable[[], object]] = {
+        "poll.delay": lambda: poll.delay(url, until=UNTIL, every=30, timeout="2h"),
+        "Celery's own": lambda: handwritten.poll.delay(url, 30.0),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            for _ in range(SUBMITTED):
+                call()
+            rates[name].append(SUBMITTED / (time.perf_counter() - began))
+    return {name: max(found) for name, found in rates.items()}
+
+
 def import_times(runs: int) -> dict[str, float]:
     """Return the median seconds of starting Python and importing, and of both `--help`s."""
     commands = {
-        "import celery": [
-            sys.executable,
-            "-c",
-            "import celery; celery.Celery().tasks",
-        ],
-        "import pollers": [sys.executable, "-c", "import pollers"],
+        "from celery import Celery": [sys.executable, "-c", "from celery import Celery"],
+        "from pollers import poll": [sys.executable, "-c", "from pollers import poll"],
         "celery --help": [sys.executable, "-m", "celery", "--help"],
         "pollers --help": [sys.executable, "-m", "pollers.cli", "--help"],
     }

@@ -28,6 +28,8 @@ class System:
     environment: Mapping[str, str] = field(default_factory=dict)
     #: Shortest cadence that it can keep, in seconds.
     finest: float = 0.05
+    #: The package that it is made of.
+    package: str = "celery"
 
     @property
     def submit(self) -> Callable[[list[str], float, float], None]:
@@ -56,6 +58,12 @@ LIMITED = _pollers(
     "pollers, with limits", POLLERS_LIMITS=json.dumps({"default": "1000000/s in-flight 10000"})
 )
 ONE_BY_ONE = _pollers("pollers, one attempt per task", POLLERS_PACK_SIZE="1")
+OWN_QUEUE = System(
+    name="pollers, one attempt per task, no acknowledgements",
+    app="with_pollers",
+    commands=_celery("bench.apps.own_queue", "--queues", "celery,attempts", count=PROCESSES),
+    environment={"POLLERS_PACK_SIZE": "1"},
+)
 PREFORK = _pollers("pollers, prefork pool", "--pool", "prefork", "--concurrency", str(PROCESSES), count=1)
 SINGLE = _pollers("pollers, one process", count=1)
 HAND_WRITTEN = System(
@@ -73,16 +81,19 @@ TUNED = System(
 ARQ = System(
     name="arq, aiohttp",
     app="with_arq",
+    package="arq",
     commands=((str(_BIN / "arq"), "bench.apps.with_arq.WorkerSettings"),) * PROCESSES,
 )
 DRAMATIQ = System(
     name="dramatiq, requests",
     app="with_dramatiq",
+    package="dramatiq",
     commands=((str(_BIN / "dramatiq"), "bench.apps.with_dramatiq", "-p", str(PROCESSES), "-t", "8"),),
 )
 HUEY = System(
     name="huey, requests",
     app="with_huey",
+    package="huey",
     commands=(
         (
             *(sys.executable, str(_BIN / "huey_consumer"), "bench.apps.with_huey.huey"),
@@ -94,7 +105,7 @@ HUEY = System(
 )
 
 #: In the order of the table; ours first.
-ALL = (OURS, LIMITED, ONE_BY_ONE, PREFORK, SINGLE, HAND_WRITTEN, TUNED, ARQ, DRAMATIQ, HUEY)
+ALL = (OURS, LIMITED, ONE_BY_ONE, OWN_QUEUE, PREFORK, SINGLE, HAND_WRITTEN, TUNED, ARQ, DRAMATIQ, HUEY)
 
 
 def use_redis(url: str) -> None:

@@ -1,6 +1,8 @@
 """Wait for remote operations, durably and at scale: polls on Celery and Redis."""
 
-from typing import cast
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
 
 from celery import Celery
 from celery.local import Proxy
@@ -19,14 +21,18 @@ from pollers.errors import (
     UnknownPoll,
 )
 from pollers.held import POLL
+from pollers.later import later
 from pollers.result import LastAnswer, PollResult, PollStatus
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import Match
-from pollers.store import Overview
-from pollers.store import overview as _overview
 from pollers.task import PollTask
-from pollers.transport import credential
 from pollers.waiter import Waiter
+
+if TYPE_CHECKING:
+    from pollers.store.overview import Overview
+    from pollers.transport import credential
+
+__getattr__ = later(__name__, {"Overview": "pollers.store.overview", "credential": "pollers.transport"})
 
 #: The poll as a Celery task of the application that was set up last.
 poll = cast(PollTask, Proxy(lambda: current_app().tasks[POLL]))
@@ -41,7 +47,9 @@ def overview(application: Celery | None = None) -> Overview:
         StoreUnavailable: Redis cannot be reached.
 
     """
-    return _overview(runtime_of(application or current_app()).store)
+    from pollers.store.overview import overview as overview_of
+
+    return overview_of(runtime_of(application or current_app()).store)
 
 
 __all__ = [

@@ -14,7 +14,6 @@ from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.runtime import Runtime
 from pollers.spec import PollSpec
 from pollers.store import Admission, Submission
-from pollers.store.traffic import read_rules
 from pollers.window import window
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ class KnownLimits:
 
     @cached_property
     def _in_force(self) -> dict[str, str]:
+        from pollers.store.traffic import read_rules  # brings redis
+
         return read_rules(self._runtime.store).limits
 
     def check(self, name: str | None) -> str:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from pollers import outcome, registry
 from pollers.answer import Answer
-from pollers.cadence import Due, aligned
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision, asked_hold, is_trouble
+from pollers.due import Due, aligned
 from pollers.following import is_constant
 from pollers.progress import Progress
 from pollers.settings import Settings
@@ -25,9 +25,9 @@ from pollers.transport import Request, Transport
 
 logger = logging.getLogger(__name__)
 
-#: Specs, with their prepared requests, that a process keeps: preparing a request costs about as much
-#: as sending it. About 5 KB each.
-PARSED = 1024
+#: Specs, with their prepared requests, that a process keeps: to read and prepare one costs half as much
+#: as sending it. About 3.5 KB each.
+PARSED = 4096
 
 #: Seconds that a request needs at least: one that is begun later would arrive after the deadline.
 SHORTEST_REQUEST = 0.01

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Task, signals
 
-from pollers.changes import Changes
-from pollers.engine import Engine, Settled
-from pollers.observe import events
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Pack
+
+if TYPE_CHECKING:
+    from pollers.engine import Engine, Settled
 
 ATTEMPT = "pollers.attempt"
 
@@ -41,6 +41,10 @@ class AttemptTask(Task):
             return self._engine[1]
 
     def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
+        from pollers.changes import Changes
+        from pollers.engine import Engine
+        from pollers.observe import events
+
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
         changes = Changes(app, runtime.store)

@@ -7,6 +7,7 @@ number of workers dispatch side by side; the scripts see to it that a poll is ta
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import os
 from itertools import count
@@ -20,7 +21,9 @@ from pollers import control
 from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
 from pollers.runtime import Runtime, runtime_of
-from pollers.store import Dispatch, Pack, risks
+from pollers.sending import send_packs
+from pollers.store import Dispatch
+from pollers.store.risks import risks
 from pollers.store.traffic import configure, introduce
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,10 @@ class Dispatcher(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
         control.install()
+        # Everything is imported by now, and stays: collections need not look at it again and again,
+        # and the children of a prefork pool, which start after this, go on sharing its pages.
+        gc.collect()
+        gc.freeze()
         self._entry: Any = None
         self._queues: dict[str, bool] = {}
         self._outage = False
@@ -98,8 +105,7 @@ class Dispatcher(bootsteps.StartStopStep):
         call_id = f"{self._name}.{next(self._calls)}"
         found = self._runtime.store.dispatch(self._name, call_id, self._queues)
         self._warn_of_loss(found.created_ms)
-        for pack in found.packs:
-            self._send(pack)
+        send_packs(self._app, found.packs)
         released = self._runtime.store.release() if found.releasing else []
         for poll_id, record in released:
             self._changes.end(poll_id, record)
@@ -128,16 +134,6 @@ class Dispatcher(bootsteps.StartStopStep):
         settings = self._runtime.settings
         breaker = dataclasses.asdict(settings.breaker) if settings.breaker else None
         configure(self._runtime.store, settings.limits.texts(), breaker)
-
-    def _send(self, pack: Pack) -> None:
-        size = len(pack.polls) // 3
-        self._app.send_task(
-            ATTEMPT,
-            args=(pack.id, pack.queue, pack.polls),
-            argsrepr=f"{size} polls" if size > 1 else f"attempt {pack.polls[1]} of {pack.polls[0]}",
-            ignore_result=True,
-            **({"queue": pack.queue} if pack.queue else {}),
-        )
 
     def _schedule(self, delay: float) -> None:
         self._entry = self._consumer.timer.call_after(delay, self.tick)

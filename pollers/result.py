@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.result import AsyncResult
 
@@ -12,7 +12,10 @@ from pollers.errors import UnknownPoll
 from pollers.redaction import redact_url
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import PollSpec
-from pollers.store import LIVE_STATES, Found, Store
+from pollers.store import LIVE_STATES, Found
+
+if TYPE_CHECKING:
+    from pollers.store import Store
 
 #: The beginning of the year 9999, in every time zone a moment that can be written.
 LAST_MOMENT_MS = 253_370_764_800_000

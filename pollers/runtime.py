@@ -12,12 +12,12 @@ from weakref import WeakKeyDictionary
 
 from pollers.errors import InvalidPoll
 from pollers.settings import Settings, misspelt
-from pollers.store import Store
-from pollers.transport import Transport
 
 if TYPE_CHECKING:
     from celery import Celery
 
+    from pollers.store import Store
+    from pollers.transport import Transport
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,15 @@ class Runtime:
     @cached_property
     def store(self) -> Store:
         """The store; connects when it is used."""
+        from pollers.store import Store
+
         return Store.connect(self.settings)
 
     @cached_property
     def transport(self) -> Transport:
         """The HTTP side."""
+        from pollers.transport import Transport
+
         return Transport.of(self.settings)
 
     def check_credential(self, name: str | None, *, here: bool) -> None:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from pollers import registry
 from pollers.answer import Answer, AnswerError
-from pollers.cadence import Due, next_due
 from pollers.carrying import TooMuch, carried_on
 from pollers.conditional import keep_validator
 from pollers.conditions import Decision, NotApplicable, decide, failed, pending
+from pollers.due import Due, next_due
 from pollers.following import keep_params, refusal
 from pollers.news import News, news_of
 from pollers.progress import NONE, Progress

@@ -7,6 +7,7 @@ task; running the held task on a worker gives the outcome to Celery.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -18,11 +19,8 @@ from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
 from pollers.admission import KnownLimits, must_be_in_time, options_of, submission_of, with_parents
-from pollers.changes import send
 from pollers.delivery import OutcomeBackend, is_outcome
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
-from pollers.local import run_here
-from pollers.observe import events
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
@@ -51,14 +49,7 @@ class PollTask(Task):
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
         request = self.request
         if request.called_directly or request.is_eager:
-            spec, runtime = self._parse(args, params, here=True), self._runtime
-            return run_here(
-                spec,
-                runtime.transport,
-                on_change=partial(send, self._get_app(), spec.on_change),
-                min_interval=runtime.settings.min_interval,
-                max_retry_after=runtime.settings.max_retry_after,
-            )
+            return self._run_here(self._parse(args, params, here=True))
         held_task = request.get(held.HELD_HEADER)
         try:
             claim = self._runtime.store.claim(request.id)
@@ -220,7 +211,7 @@ class PollTask(Task):
             args,
             params,
             min_interval=self._runtime.settings.min_interval,
-            now=self._get_app().now().timestamp(),
+            now=time.time(),
         )
         Request.of(spec).check()
         self._runtime.check_credential(spec.auth, here=here)
@@ -230,6 +221,20 @@ class PollTask(Task):
         limits = KnownLimits(self._runtime)
         submission = submission_of(poll_id, spec, options, now=self._get_app().now(), limits=limits)
         must_be_in_time(self._runtime.store.admit(submission))
+
+    def _run_here(self, spec: PollSpec) -> Any:
+        # An application that only submits polls does not load what makes attempts.
+        from pollers.changes import send
+        from pollers.local import run_here
+
+        runtime = self._runtime
+        return run_here(
+            spec,
+            runtime.transport,
+            on_change=partial(send, self._get_app(), spec.on_change),
+            min_interval=runtime.settings.min_interval,
+            max_retry_after=runtime.settings.max_retry_after,
+        )
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":
@@ -244,6 +249,8 @@ class PollTask(Task):
             logger.warning("Poll %s is cancelled, which could not be told yet: %s", poll_id, trouble)
             raise Ignore from trouble
         self._note_delivery(poll_id)
+        from pollers.observe import events
+
         try:
             events.send_revoked(self._get_app(), self.request.hostname, poll_id)
         except OperationalError as trouble:

@@ -7,8 +7,8 @@ import click
 from pollers.cli.connection import store
 from pollers.cli.exits import FAILED, SUCCEEDED
 from pollers.cli.text import counted, write_json
-from pollers.store import Risk, risks, server_name
 from pollers.store.listing import count_polls, count_workers
+from pollers.store.risks import Risk, risks, server_name
 
 _NO_WORKERS = Risk("No worker dispatches polls.", "Start one: celery -A pollers worker")
 

@@ -282,7 +282,10 @@ class Store:
 
     def _patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run a script that may safely run twice, again over a short outage."""
-        return _patience(self._run, name, keys, args)
+        try:
+            return self._run(name, keys, args)
+        except StoreUnavailable:  # rarely; patience has its price
+            return _patience(self._run, name, keys, args)
 
 
 _patience = tenacity.Retrying(

@@ -1,8 +1,17 @@
 """The HTTP side: requests in, answers out, whatever the network does. Knows no Redis and no Celery."""
 
-from pollers.transport import debug_log as debug_log
-from pollers.transport.credentials import credential
+from typing import TYPE_CHECKING
+
+from pollers.later import later
 from pollers.transport.request import Request
-from pollers.transport.transport import Transport
+
+if TYPE_CHECKING:
+    from pollers.transport.credentials.sources import credential
+    from pollers.transport.transport import Transport
+
+__getattr__ = later(
+    __name__,
+    {"Transport": "pollers.transport.transport", "credential": "pollers.transport.credentials.sources"},
+)
 
 __all__ = ["Request", "Transport", "credential"]

@@ -9,13 +9,14 @@ import ssl
 import sys
 import threading
 from collections import OrderedDict, deque
-from typing import Any, NamedTuple
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 from urllib3.util.ssl_ import create_urllib3_context
 
+from pollers.transport.origin import Peer
 from pollers.transport.reach import Reach
 from pollers.transport.resolution import within
 from pollers.transport.watchdog import Guard
@@ -132,14 +133,6 @@ class WatchedHTTPSConnection(_ReachingConnection, HTTPSConnection):
 
 
 WatchedConnection = WatchedHTTPConnection | WatchedHTTPSConnection
-
-
-class Peer(NamedTuple):
-    """Whom a connection leads to."""
-
-    scheme: str
-    host: str
-    port: int
 
 
 class Connections:

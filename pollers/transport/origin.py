@@ -1,11 +1,20 @@
-"""The origin of a URL: what secrets and cookies belong to."""
+"""The origin of a URL: what secrets and cookies belong to, and whom connections lead to."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
+
+
+class Peer(NamedTuple):
+    """Whom a connection leads to."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 @lru_cache(maxsize=1024)

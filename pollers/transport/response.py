@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import requests
 import urllib3
-from requests.structures import CaseInsensitiveDict
 
 from pollers.answer import AnswerError
 from pollers.transport.failures import Failed
+from pollers.transport.headers import Headers
 
 _CHUNK = 65_536
 
@@ -22,8 +22,7 @@ class Response:
     """A response as it comes in."""
 
     status: int
-    #: Repeated headers are joined by commas (RFC 9110, section 5.3).
-    headers: CaseInsensitiveDict[str]
+    headers: Headers
     #: From the standard library, or from an adapter of `requests`.
     raw: http.client.HTTPResponse | requests.Response
     #: Ends the use of the connection; called with whether another request may follow on it.
@@ -32,7 +31,7 @@ class Response:
     @classmethod
     def plain(cls, raw: http.client.HTTPResponse, release: Callable[[bool], None]) -> Response:
         """Return the response that the standard library reads from a connection."""
-        return cls(raw.status, _joined(raw.headers.items()), raw, release)
+        return cls(raw.status, Headers(raw.headers.items()), raw, release)
 
     @classmethod
     def adapted(cls, raw: requests.Response) -> Response:
@@ -44,7 +43,7 @@ class Response:
             else:
                 raw.raw.close()
 
-        return cls(raw.status_code, raw.headers, raw, release)
+        return cls(raw.status_code, Headers(raw.headers.items()), raw, release)
 
     def lines(self, name: str) -> list[str]:
         """Return the values of a header, one for each time that it came."""
@@ -98,10 +97,3 @@ def _decompressed(raw: urllib3.BaseHTTPResponse, limit: int) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
     return b"".join(chunks)
-
-
-def _joined(items: Iterable[tuple[str, str]]) -> CaseInsensitiveDict[str]:
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-    for name, value in items:
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers

