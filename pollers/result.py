@@ -12,7 +12,7 @@ from pollers.errors import UnknownPoll
 from pollers.redaction import redact_url
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
-from pollers.store import LIVE_STATES, Found, Store
+from pollers.store import LIVE_STATES, Found, Polls
 
 #: The beginning of the year 9999, in every time zone a moment that can be written.
 LAST_MOMENT_MS = 253_370_764_800_000
@@ -147,7 +147,7 @@ class PollResult(AsyncResult):
             super().revoke(*args, **kwargs)
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> Polls:
         return runtime_of(self.app).store
 
     def _must_be_known(self, state: str) -> None:

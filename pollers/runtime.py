@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from pollers.errors import InvalidPoll
 from pollers.settings import Settings, misspelt
-from pollers.store import Store
+from pollers.store import Polls, connect_polls
 from pollers.transport import Transport
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Runtime:
         self.events_enabled: Callable[[], bool] = lambda: bool(app.conf.worker_send_task_events)
 
     @cached_property
-    def store(self) -> Store:
-        """The store; connects when it is used."""
-        return Store.connect(self.settings)
+    def store(self) -> Polls:
+        """The store, or the shards of it; connects when it is used."""
+        return connect_polls(self.settings)
 
     @cached_property
     def transport(self) -> Transport:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pollers import app
 from pollers.runtime import runtime_of
-from pollers.store import Store
+from pollers.store import Polls
 
 #: What Celery is configured by; it counts when it is a Redis.
 _CELERYS = {"broker_url": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_BACKEND"}
@@ -37,7 +37,7 @@ def redis_url() -> Iterator[str]:
 
 
 @contextmanager
-def store() -> Iterator[Store]:
+def store() -> Iterator[Polls]:
     """Yield the store of polls."""
     with redis_url():
         yield runtime_of(app).store

@@ -4,6 +4,7 @@ from pollers.store.keys import Keys
 from pollers.store.overview import Overview, overview
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
 from pollers.store.risks import Risk, risks, server_name
+from pollers.store.shards import Polls, Shards, connect_polls
 from pollers.store.store import Store
 from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement, Submission
 
@@ -18,11 +19,14 @@ __all__ = [
     "Keys",
     "Overview",
     "Pack",
+    "Polls",
     "Record",
     "Risk",
     "Settlement",
+    "Shards",
     "Store",
     "Submission",
+    "connect_polls",
     "overview",
     "risks",
     "server_name",

@@ -19,8 +19,10 @@ SOCKET_TIMEOUT = 5.0
 HEALTH_CHECK_INTERVAL = 15
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str, *, timeout: float = SOCKET_TIMEOUT) -> redis.Redis:
     """Return a client for a ``redis://``, ``rediss://`` or ``unix://`` URL; nothing is sent yet.
+
+    ``timeout`` is how many seconds may pass without an answer.
 
     Raises:
         StoreUnavailable: The URL, or an option in it, is not one of a Redis.
@@ -29,8 +31,8 @@ def connect(url: str) -> redis.Redis:
     try:
         return redis.Redis.from_url(
             _redis_py_url(url),
-            socket_timeout=SOCKET_TIMEOUT,
-            socket_connect_timeout=SOCKET_TIMEOUT,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             health_check_interval=HEALTH_CHECK_INTERVAL,
             # Once and at once: for a pooled connection that the server has closed in the meantime.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
@@ -51,16 +53,16 @@ def translated_errors(client: redis.Redis) -> Iterator[None]:
         yield
     except redis.exceptions.ReadOnlyError as error:
         raise StoreUnavailable(
-            f"Redis at {_place(client)} is a read-only replica; point POLLERS_REDIS_URL at the primary."
+            f"Redis at {place(client)} is a read-only replica; point POLLERS_REDIS_URL at the primary."
         ) from error
     except redis.exceptions.AuthenticationError as error:
-        raise StoreUnavailable(f"Redis at {_place(client)} refuses the login: {error}.") from error
+        raise StoreUnavailable(f"Redis at {place(client)} refuses the login: {error}.") from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise StoreUnavailable(f"Redis at {_place(client)} cannot be reached: {error}") from error
+        raise StoreUnavailable(f"Redis at {place(client)} cannot be reached: {error}") from error
     except redis.exceptions.ResponseError as error:
         if not _refuses_writes(error):
             raise
-        raise StoreUnavailable(f"Redis at {_place(client)} takes no writes: {error}") from error
+        raise StoreUnavailable(f"Redis at {place(client)} takes no writes: {error}") from error
 
 
 def _refuses_writes(error: redis.exceptions.ResponseError) -> bool:
@@ -70,7 +72,8 @@ def _refuses_writes(error: redis.exceptions.ResponseError) -> bool:
     )
 
 
-def _place(client: redis.Redis) -> str:
+def place(client: redis.Redis) -> str:
+    """Return where a client's server is: host and port, or the path of its socket."""
     options = client.connection_pool.connection_kwargs
     if "path" in options:
         return str(options["path"])
