@@ -47,6 +47,8 @@ def names_a_redis() -> bool:
     """Return whether the configuration names a Redis; without one, commands share an embedded Valkey."""
     if os.environ.get("POLLERS_REDIS_URL") or _configured("pollers_redis_url"):
         return True
+    if "://" in (os.environ.get("POLLERS_SHARDS") or _configured("pollers_shards")):
+        return True
     chosen = [os.environ.get(variable) or _configured(setting) for setting, variable in _CELERYS.items()]
     return any(url.startswith(("redis", "unix", "socket")) for url in chosen)
 
