@@ -74,7 +74,7 @@ class Store:
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Return the store at ``settings.redis_url``; the first call connects."""
-        return cls(connect(settings.redis_url), settings)
+        return cls(connect(settings.redis_url, Keys(settings.prefix).polls), settings)
 
     @property
     def stores(self) -> tuple[Store, ...]:
@@ -83,7 +83,7 @@ class Store:
 
     def must_answer(self) -> None:
         """Raise `StoreUnavailable` unless Redis answers within a moment: to look again in an outage."""
-        client = connect(self._settings.redis_url, timeout=QUICK_TIMEOUT)
+        client = connect(self._settings.redis_url, self.keys.polls, timeout=QUICK_TIMEOUT)
         with client, translated_errors(client):
             client.ping()
 

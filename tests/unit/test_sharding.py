@@ -7,10 +7,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis.crc import key_slot
 
 from pollers.politeness import Limit
 from pollers.settings import InvalidSetting, Settings
-from pollers.sharding import shard_of
+from pollers.sharding import prefix_of, shard_of
 
 
 def test_an_id_names_its_shard_for_ever() -> None:
@@ -30,13 +31,22 @@ def test_one_shard_is_the_store_as_it_is() -> None:
 
 
 def test_shards_of_one_store_have_their_own_prefixes() -> None:
-    """The first has that of one alone, so that polls stay where they are when there are more."""
+    """For ever these; the first has that of one alone, so that polls stay when there are more."""
     parts = Settings.read({"pollers_shards": 3, "pollers_redis_url": "redis://a"}, {}).by_shard()
     assert [(one.redis_url, one.prefix) for one in parts] == [
         ("redis://a", "pollers"),
-        ("redis://a", "pollers:1"),
-        ("redis://a", "pollers:2"),
+        ("redis://a", "pollers:1.24"),
+        ("redis://a", "pollers:2.23"),
     ]
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 5])
+def test_shards_of_a_cluster_are_spread_over_its_nodes(nodes: int) -> None:
+    """Whatever number of them: none has more than one shard more than its part."""
+    for shards in range(1, 13):
+        slots = [key_slot(b"{" + prefix_of("pollers", n).encode() + b"}:polls") for n in range(shards)]
+        counts = Counter(slot * nodes // 16384 for slot in slots)
+        assert max(counts.values()) <= -(-shards // nodes) + 1
 
 
 @pytest.mark.parametrize("value", [["redis://a", "redis://b"], "redis://a, redis://b"])
