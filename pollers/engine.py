@@ -23,6 +23,7 @@ from pollers.attempt import Attempt, ask, redis_clock, settlement_of
 from pollers.errors import StoreUnavailable
 from pollers.lanes import Lanes
 from pollers.settings import Settings
+from pollers.sharing import Sharing
 from pollers.store import Pack, Record, Settlement, Store
 from pollers.transport import Transport
 
@@ -30,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that finished attempts wait for company while others are in flight.
 LINGER = 0.010
-#: Seconds that an answer which polls share is kept for those that are not parked yet.
-JOINING = 0.020
 #: Seconds that a pack's task waits for its slow attempts before it leaves them to the settler.
 PATIENCE = 0.25
 
@@ -60,22 +59,39 @@ class PackReport(NamedTuple):
 class _Shard:
     """A schedule, and what is done of its attempts and not settled yet."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, release: Callable[[int], None]) -> None:
         self.store = store
         self.done: SimpleQueue[_Flight] = SimpleQueue()
+        self.sharing = Sharing(store, give=self._join, done=partial(release, 1))
+        self._release = release
+
+    def _join(self, attempts: list[Attempt], answer: Answer) -> None:
+        """Have attempts settled that have the answer of another."""
+        self._release(-len(attempts))
+        for attempt in attempts:
+            self.done.put(_Flight(self, attempt, lambda: None, joined=answer))
 
 
 class _Flight:
     """One attempt on its way, and the pack that waits for it."""
 
-    __slots__ = ("answer", "attempt", "landed", "shard", "started")
+    __slots__ = ("answer", "attempt", "joined", "landed", "shard", "started")
 
-    def __init__(self, shard: _Shard, attempt: Attempt, landed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        shard: _Shard,
+        attempt: Attempt,
+        landed: Callable[[], None],
+        *,
+        joined: Answer | None = None,
+    ) -> None:
+        """``joined`` is the answer that another attempt has got for it."""
         self.shard = shard
         self.attempt = attempt
         self.landed = landed
         self.started = False
-        self.answer: Answer | None = None
+        self.answer = joined
+        self.joined = joined is not None
 
 
 class Engine:
@@ -98,7 +114,7 @@ class Engine:
         self._room = threading.Condition()
         self._in_flight = 0
         self._observing = threading.Lock()
-        self._shards = [_Shard(store) for store in stores]
+        self._shards = [_Shard(store, self._release) for store in stores]
         for shard in self._shards:
             # Each its own: one whose Redis is away must not keep the others waiting.
             threading.Thread(target=self._settler, args=(shard,), name="pollers-settler", daemon=True).start()
@@ -133,6 +149,8 @@ class Engine:
 
         The longest ``request_timeout`` among them bounds the time.
         """
+        for shard in self._shards:
+            shard.sharing.hurry()
         with self._room:
             self._room.wait_for(lambda: self._in_flight == 0)
 
@@ -146,25 +164,9 @@ class Engine:
             flight.shard.done.put(flight)
 
     def _share(self, shard: _Shard, asked: Attempt, answer: Answer) -> None:
-        """Let the polls that wait for the answer to the same request have it."""
-        last = False
-        try:
-            while True:
-                joined = shard.store.join(asked.record.request, last=last)
-                clock = redis_clock(joined.now_ms)
-                self._release(-len(joined.polls))
-                for poll in joined.polls:
-                    flight = _Flight(shard, Attempt(*poll, clock), lambda: None)
-                    flight.answer = answer
-                    shard.done.put(flight)
-                if last and not joined.polls:
-                    return
-                if not joined.polls:
-                    # Those that were due at the same moment may still be on their way to it.
-                    time.sleep(JOINING)
-                last = not joined.polls
-        except StoreUnavailable as error:
-            logger.warning("Polls that wait for an answer will ask for it themselves: %s", error)
+        # Sharing is in flight as an attempt is: `drain` waits for it.
+        self._release(-1)
+        shard.sharing.share(asked, answer)
 
     def _reserve(self, size: int) -> None:
         # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.
@@ -202,7 +204,7 @@ class Engine:
 
     def _settle(self, store: Store, flights: list[_Flight]) -> None:
         decided = [
-            (flight.attempt, settlement)
+            (flight.attempt, _without_news(settlement) if flight.joined else settlement)
             for flight in flights
             if (settlement := settlement_of(flight.attempt, flight.answer, self._settings))
         ]
@@ -234,6 +236,11 @@ class Engine:
             logger.warning("The outcome of poll %s is published when the broker answers: %s", poll_id, error)
         finally:
             self._release(1)
+
+
+def _without_news(settlement: Settlement) -> Settlement:
+    """Return a settlement that tells nothing of its origin, as the attempt that asked has told it."""
+    return settlement._replace(hold_ms=0, trouble=None)
 
 
 class _Landing:

@@ -220,6 +220,7 @@ def rules_for(
 ) -> dict[str, dict[str, Any] | None]:
     """Return the rules of the gates of some origins, and of all limits, by the names of the gates.
 
+    A limit that an origin has for itself is its ``own``: it goes when nobody needs the origin any more.
     ``shards`` is the number of those that keep the limits together.
     """
 
@@ -233,6 +234,6 @@ def rules_for(
         name = limit_for(origin, limits)
         if name == DEFAULT:
             name = origin
-            rules[f"limit:{origin}"] = rules_of(limits[DEFAULT])
+            rules[f"limit:{origin}"] = {**rules_of(limits[DEFAULT]), "own": True}
         rules[f"origin:{origin}"] = {"limit": name or "", **(breaker.rules() if breaker else {})}
     return rules
