@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,14 +56,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     application = Celery("sharded", broker=urls[0], backend=urls[0], set_as_current=False)
     application.conf.update(pollers_redis_url=urls[0], pollers_shards=urls)
     try:
-        with Worker(urls[0], name="sharded", settings=settings) as worker:
+        with (
+            Worker(urls[0], name="sharded", settings=settings) as worker,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            # Put back in the end: the application that was set up last is that of `poll`.
+            patch.setattr(sys.modules["pollers.app"], "_current", pollers.app)
             pollers.setup(application)
             yield World(application, worker, servers[1], settings)
     finally:
         for store in runtime_of(application).store.stores:
             store.client.close()
         application.close()
-        pollers.setup(pollers.app)
+        # Celery binds the class of a task to the application that has registered it last.
+        for name in ("pollers.poll", "pollers.attempt"):
+            pollers.app.tasks[name].bind(pollers.app)
         for server in servers:
             server.terminate()
 
@@ -96,8 +104,7 @@ def test_polls_of_both_shards_are_seen_and_steered_as_one(
     commands = Commands(tmp_path, world.settings)
 
     assert {one["id"] for one in commands("ls", "--json").json()} == set(ids)
-    together = pollers.overview(world.application)
-    assert together.waiting + together.running == 2
+    assert pollers.overview(world.application).admitted >= 2
     told = commands("doctor", "--json").json()
     assert [(one["polls"], one["workers"]) for one in told["shards"]] == [(1, 1), (1, 1)]
     for result in results:
