@@ -30,7 +30,7 @@ from pollers.store.traffic import configure, introduce
 logger = logging.getLogger(__name__)
 
 #: Seconds between two calls while polls are due. A longer tick makes larger packs, and so cheaper
-#: attempts, later.
+#: attempts, later. Each of several shards has one of so many turns: else its packs were so much smaller.
 SHORTEST_TICK = 0.040
 #: Seconds between two calls when one could not look at all that is due: what is due behind thousands of
 #: polls that have to wait must not wait with them.
@@ -94,6 +94,7 @@ class Dispatching:
         shards = len(runtime.store.stores)
         #: Whether it is to be told when the retired shards are empty; the last one sees to it.
         self._retiring = runtime.settings.retired_shards > 0 and number == shards - 1
+        self._tick = SHORTEST_TICK * shards
         #: What is said of it in the log, where there are others.
         self._which = f" of shard {number} ({place(self._store.client)})" if shards > 1 else ""
 
@@ -102,7 +103,7 @@ class Dispatching:
         self._timer = timer
         self._name = name
         self._queues = {}
-        self._schedule(SHORTEST_TICK)
+        self._schedule(SHORTEST_TICK * (self._number + 1))
 
     def stop(self) -> None:
         """Stop dispatching."""
@@ -155,7 +156,7 @@ class Dispatching:
             introduce(self._store, found.strangers)
         if self._retiring and found.next_due_in is None and not found.releasing:
             self._forget_retired()
-        tick = _next_tick(found)
+        tick = _next_tick(found, self._tick)
         return min(tick, SHORTEST_TICK) if released else tick
 
     def _adopt(self) -> None:
@@ -210,9 +211,11 @@ class Dispatching:
         }
 
 
-def _next_tick(found: Dispatch) -> float:
+def _next_tick(found: Dispatch, shortest: float) -> float:
     if found.more or found.strangers:
         return MORE_TICK
-    if found.packs or found.unknown_queues or found.next_due_in is None:
-        return SHORTEST_TICK if found.packs or found.unknown_queues else LONGEST_TICK
-    return min(max(found.next_due_in, SHORTEST_TICK), LONGEST_TICK)
+    if found.packs or found.unknown_queues:
+        return shortest
+    if found.next_due_in is None:
+        return LONGEST_TICK
+    return min(max(found.next_due_in, shortest), LONGEST_TICK)
