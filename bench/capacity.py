@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import tempfile
 import time
@@ -23,12 +24,17 @@ from bench.measure import FULL, TINY, Extent
 from bench.model import PLANNED, Model, Observation
 from pollers.settings import Settings
 from pollers.spec import PollSpec
-from pollers.store import Submission, connect_polls
+from pollers.store import Pack, Settlement, Store, Submission, connect_polls
 
 #: The load that the model is asked about: polls, and their cadence in seconds.
 MILLION, CADENCE = 1_000_000, 60
 #: Size of the packs of the measurement that tells what a pack costs.
 SMALL_PACK = 10
+#: What a poll and its last answer look like in Redis.
+SPEC = json.dumps(
+    {"url": f"https://api.example.com/{'x' * 90}", "until": "status == 'completed'", "every": 1}
+)
+ANSWER = json.dumps([200, '{"status": "running"}', 3, 1_700_000_000_000])
 NUMBERS = Path(__file__).parents[1] / "docs" / "capacity-numbers.md"
 
 
@@ -91,8 +97,47 @@ def _packs_sent(broker: Redis) -> int:
     return int(broker.client.info("commandstats").get("cmdstat_lpush", {"calls": 0})["calls"])
 
 
+def scripts_alone(redis: Redis, seconds: float) -> Observation:
+    """Measure what one process can do that dispatches, begins and settles 20,000 polls, and nothing else.
+
+    So Redis is busier than workers on a small machine can keep it, and an attempt costs it the same or less.
+    """
+    redis.client.flushall()
+    store = Store.connect(Settings(redis_url=redis.url, backlog=1000, concurrency=1000))
+    polls = [Submission(f"p{number}", spec=SPEC, span=10.0, timeout=7200.0) for number in range(20_000)]
+    for start in range(0, len(polls), 200):
+        store.admit_many(polls[start : start + 200])
+    made, packs, cpu, began = 0, 0, redis.cpu(), time.monotonic()
+    while (elapsed := time.monotonic() - began) < seconds:
+        for pack in store.dispatch("bench", f"bench.{packs}", {"": True}).packs:
+            made, packs = made + _attempted(store, pack), packs + 1
+    used = redis.cpu() - cpu
+    store.client.close()
+    return Observation(
+        name="the scripts alone",
+        shards=1,
+        rate=made / elapsed,
+        pack=made / packs,
+        worker_us=0.0,
+        store_us=1e6 * used / made,
+        broker_us=0.0,
+        store_loads=(used / elapsed,),
+    )
+
+
+def _attempted(store: Store, pack: Pack) -> int:
+    now_ms, polls = store.begin(pack)
+    store.settle(
+        [
+            Settlement(poll_id, record.attempt, "waiting", now_ms + 1000, "", ANSWER, "")
+            for poll_id, record in polls
+        ]
+    )
+    return len(polls)
+
+
 def measure(server: Endpoint, extent: Extent) -> list[Observation]:
-    """Measure one shard with large packs and with small ones, and two."""
+    """Measure one shard with large packs and with small ones, two shards, and the scripts alone."""
     os.environ["POLLERS_MIN_INTERVAL"] = "10ms"
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         servers = [
@@ -102,6 +147,7 @@ def measure(server: Endpoint, extent: Extent) -> list[Observation]:
             observe(servers, server, extent, shards=1, pack_size=100, name="one shard"),
             observe(servers, server, extent, shards=1, pack_size=SMALL_PACK, name="one shard, packs of 10"),
             observe(servers, server, extent, shards=2, pack_size=100, name="two shards"),
+            scripts_alone(servers[1], extent.seconds),
         ]
 
 
@@ -114,9 +160,14 @@ def tables(observations: list[Observation]) -> list[list[tuple[str, ...]]]:
     for one in observations:
         loads = " / ".join(f"{load:.0%}" for load in one.store_loads)
         costs = (one.worker_us, one.store_us, one.broker_us)
-        figures = (f"{one.rate:.0f}", f"{one.pack:.0f}", *(f"{cost:.0f}" for cost in costs), loads)
+        figures = (
+            f"{one.rate:.0f}",
+            f"{one.pack:.0f}",
+            *(f"{cost:.0f}" if cost else "-" for cost in costs),
+            loads,
+        )
         measured.append((f"{one.name}, measured", *figures))
-    two = observations[-1]
+    two = observations[2]
     costs = tuple(part.per_attempt(two.pack) for part in (model.worker, model.store, model.broker))
     load = two.rate * costs[1] / 1e6 / two.shards
     figures = (f"{two.rate:.0f}", f"{two.pack:.0f}", *(f"{cost:.0f}" for cost in costs), f"{load:.0%} each")

@@ -1,8 +1,8 @@
 """The capacity model: what a load needs in worker processes and Redis, out of what attempts and packs cost.
 
 An attempt has a cost of its own, and its part of what its pack costs: Celery's price of a task, a call
-of each script. So it costs ``attempt + pack / size``, and two measurements with packs of different sizes give both.
-Packs are as large as what comes due in a dispatcher's tick, for each of the worker processes.
+of each script. So it costs ``attempt + pack / size``, and two measurements with packs of different sizes give
+both. Packs are as large as what comes due in a dispatcher's tick, for each of the worker processes.
 """
 
 from __future__ import annotations
