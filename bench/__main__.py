@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import bare, endpoint, machine, report, systems
+from bench import bare, capacity, endpoint, machine, report, systems
 from bench.measure import FULL, TINY, Measurement, measure
 from bench.measure import bare as measure_bare
 
@@ -56,8 +56,10 @@ def main() -> None:
                 briefly = quick and system is not systems.OURS
                 note(measure(system, redis, server, extent, only_saturated=briefly))
         alone = {} if only else _alone(redis, quick=quick)
+        needs = [] if only else capacity.tables(capacity.measure(server, extent))
     for table in report.tables(measurements):
         console.print(_printed(table))
+    capacity.show(needs)
     sentences = report.sentences(measurements, alone)
     console.print("\n".join(sentences))
     RESULTS.mkdir(exist_ok=True)
@@ -65,6 +67,7 @@ def main() -> None:
     (RESULTS / "latest.json").write_text(json.dumps(results, indent=2))
     if not quick and not only:
         report.write_documentation(ROOT / "docs", measurements, sentences, _machine())
+        capacity.NUMBERS.write_text(capacity.markdown(needs))
     report.plot(
         RESULTS / "cost.svg" if quick or only else ROOT / "docs" / "images" / "cost.svg", measurements
     )

@@ -11,8 +11,9 @@ from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init
 
 from pollers.attempt_task import AttemptTask
+from pollers.redis_address import is_cluster, redis_address
 from pollers.runtime import runtime_of, use
-from pollers.settings import InvalidSetting, Settings, redis_url
+from pollers.settings import InvalidSetting, Settings
 from pollers.task import PollTask
 
 #: The worker's step, by name: only workers import it.
@@ -81,8 +82,10 @@ def _register(sender: Celery, **_: Any) -> None:
 
 
 def _configure(sender: Celery, source: Any, **_: Any) -> None:
-    url = _celery_url(redis_url(source, os.environ))
-    source.add_defaults({"broker_url": url, "result_backend": url, **(DEFAULTS if sender is app else {})})
+    url = redis_address(source, os.environ)[1]
+    # Celery speaks to no cluster; `Settings.read` asks for a broker beside it.
+    urls = {} if is_cluster(url) else {"broker_url": _celery_url(url), "result_backend": _celery_url(url)}
+    source.add_defaults({**urls, **(DEFAULTS if sender is app else {})})
 
 
 @celeryd_init.connect

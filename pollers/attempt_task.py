@@ -28,9 +28,9 @@ class AttemptTask(Task):
     _engine: tuple[Runtime, Engine] | None = None
     _making = threading.Lock()
 
-    def run(self, pack_id: str, queue: str, polls: list[Any]) -> dict[str, int]:
+    def run(self, pack_id: str, queue: str, polls: list[Any], shard: int = 0) -> dict[str, int]:
         """Make the attempts of a pack; ``polls`` is flat: id, attempt, due time in ms, id, ..."""
-        return self._engine_here().run_pack(Pack(pack_id, queue, polls))._asdict()
+        return self._engine_here().run_pack(Pack(pack_id, queue, polls, shard))._asdict()
 
     def _engine_here(self) -> Engine:
         """Return the engine of this process; a forked child makes its own."""
@@ -58,9 +58,10 @@ class AttemptTask(Task):
             if runtime.events_enabled():
                 events.send_origin(app, hostname, origin, change)
 
-        runtime.store.on_change = on_change
+        for store in runtime.store.stores:
+            store.on_change = on_change
         engine = Engine(
-            runtime.store,
+            runtime.store.stores,
             runtime.transport,
             runtime.settings,
             publish=changes.end,

@@ -20,7 +20,7 @@ from pollers import held
 from pollers.engine import Settled
 from pollers.progress import Progress
 from pollers.spec import PollSpec
-from pollers.store import Record, Store
+from pollers.store import Polls, Record
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -44,7 +44,7 @@ def send(app: Celery, on_change: dict[str, Any], poll_id: str, number: int, valu
 class Changes:
     """Tells the changes that the attempts of one process find, off the path of attempts."""
 
-    def __init__(self, app: Celery, store: Store) -> None:
+    def __init__(self, app: Celery, store: Polls) -> None:
         self._app = app
         self._store = store
 

@@ -15,21 +15,25 @@ from typing import Any
 
 from celery import bootsteps
 from celery.utils import uuid
+from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from pollers import control
 from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
+from pollers.errors import InvalidSetting
 from pollers.runtime import Runtime, runtime_of
 from pollers.sending import send_packs
-from pollers.store import Dispatch
+from pollers.store import Dispatch, Store
+from pollers.store.connection import place
+from pollers.store.layout import adopt, forget_retired
 from pollers.store.risks import risks
 from pollers.store.traffic import configure, introduce
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two calls while polls are due. A longer tick makes larger packs, and so cheaper
-#: attempts, later.
+#: attempts, later. Each of several shards has one of so many turns: else its packs were so much smaller.
 SHORTEST_TICK = 0.040
 #: Seconds between two calls when one could not look at all that is due: what is due behind thousands of
 #: polls that have to wait must not wait with them.
@@ -39,10 +43,12 @@ MORE_TICK = 0.002
 LONGEST_TICK = 0.125
 #: Seconds between two calls while Redis cannot be reached.
 OUTAGE_TICK = 1.0
+#: Exit code of a worker that cannot work with its settings: EX_CONFIG of sysexits.h.
+UNUSABLE = 78
 
 
 class Dispatcher(bootsteps.StartStopStep):
-    """Takes due polls from the schedule, sends them as packs, and publishes held tasks."""
+    """Takes due polls from the schedules, sends them as packs, and publishes held tasks."""
 
     label = "Dispatcher"
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -54,44 +60,82 @@ class Dispatcher(bootsteps.StartStopStep):
         # and the children of a prefork pool, which start after this, go on sharing its pages.
         gc.collect()
         gc.freeze()
+        self._dispatchings: list[Dispatching] = []
+
+    def start(self, consumer: Any) -> None:
+        """Begin to dispatch; called again after each reconnection to the broker."""
+        runtime = runtime_of(consumer.app)
+        runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
+        if not self._dispatchings:
+            self._dispatchings = [
+                Dispatching(consumer.app, runtime, number) for number in range(len(runtime.store.stores))
+            ]
+        name = f"{consumer.hostname}.{os.getpid()}.{uuid()[:8]}"
+        for dispatching in self._dispatchings:
+            dispatching.start(consumer.timer, name)
+
+    def stop(self, consumer: Any) -> None:
+        """Stop dispatching; what is due is left to other workers."""
+        for dispatching in self._dispatchings:
+            dispatching.stop()
+
+    shutdown = stop
+
+
+class Dispatching:
+    """The dispatching of one schedule, at its own tick: other shards go on when its Redis is away."""
+
+    def __init__(self, app: Any, runtime: Runtime, number: int) -> None:
+        self._app = app
+        self._runtime = runtime
+        self._number = number
+        self._store: Store = runtime.store.stores[number]
+        self._changes = Changes(app, runtime.store)
+        self._timer: Any = None
         self._entry: Any = None
         self._queues: dict[str, bool] = {}
         self._outage = False
         self._calls = count()
         self._created_ms = 0
         self._name = ""
+        shards = len(runtime.store.stores)
+        #: Whether it is to be told when the retired shards are empty; the last one sees to it.
+        self._retiring = runtime.settings.retired_shards > 0 and number == shards - 1
+        self._tick = SHORTEST_TICK * shards
+        #: What is said of it in the log, where there are others.
+        self._which = f" of shard {number} ({place(self._store.client)})" if shards > 1 else ""
 
-    def start(self, consumer: Any) -> None:
-        """Begin to dispatch; called again after each reconnection to the broker."""
-        self._consumer = consumer
-        self._app = consumer.app
-        self._runtime: Runtime = runtime_of(consumer.app)
-        self._changes = Changes(consumer.app, self._runtime.store)
-        self._runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
-        self._name = f"{consumer.hostname}.{os.getpid()}.{uuid()[:8]}"
+    def start(self, timer: Any, name: str) -> None:
+        """Begin to dispatch as a worker of this name, on its timer."""
+        self._timer = timer
+        self._name = name
         self._queues = {}
-        self._schedule(SHORTEST_TICK)
+        self._schedule(SHORTEST_TICK * (self._number + 1))
 
-    def stop(self, consumer: Any) -> None:
-        """Stop dispatching; what is due is left to other workers."""
+    def stop(self) -> None:
+        """Stop dispatching."""
         if self._entry is not None:
             self._entry.cancel()
             self._entry = None
-
-    shutdown = stop
 
     def tick(self) -> None:
         """Dispatch once and plan the next call."""
         delay = OUTAGE_TICK
         try:
+            if self._outage and self._which:
+                # The timer that it would hold up is that of the other shards too.
+                self._store.must_answer()
             delay = self._dispatch()
             if self._outage:
-                logger.warning("Redis answers again; dispatching goes on.")
+                logger.warning("Redis%s answers again; dispatching goes on.", self._which)
                 self._outage = False
         except OperationalError as error:  # of the store, or of the broker
             if not self._outage:
-                logger.error("Dispatching pauses until Redis answers. %s", error)
+                logger.error("Dispatching%s pauses until Redis answers. %s", self._which, error)
                 self._outage = True
+        except InvalidSetting as error:
+            logger.critical("This worker stops. %s", error)
+            state.should_stop = UNUSABLE
         except Exception:
             logger.exception("A dispatch failed; what it had taken is due again when its lease ends.")
         finally:
@@ -99,14 +143,15 @@ class Dispatcher(bootsteps.StartStopStep):
 
     def _dispatch(self) -> float:
         if not self._queues:
+            self._adopt()
             self._queues = self._consumed_queues()
             self._warn_of_risks()
             self._configure_traffic()
         call_id = f"{self._name}.{next(self._calls)}"
-        found = self._runtime.store.dispatch(self._name, call_id, self._queues)
+        found = self._store.dispatch(self._name, call_id, self._queues)
         self._warn_of_loss(found.created_ms)
-        send_packs(self._app, found.packs)
-        released = self._runtime.store.release() if found.releasing else []
+        send_packs(self._app, found.packs, self._number)
+        released = self._store.release() if found.releasing else []
         for poll_id, record in released:
             self._changes.end(poll_id, record)
         for poll_id in found.unreadable:
@@ -114,29 +159,41 @@ class Dispatcher(bootsteps.StartStopStep):
         for queue in found.unknown_queues:
             self._queues.setdefault(queue, False)
         if found.strangers:
-            introduce(self._runtime.store, found.strangers)
-        tick = _next_tick(found)
+            introduce(self._store, found.strangers)
+        if self._retiring and found.next_due_in is None and not found.releasing:
+            self._forget_retired()
+        tick = _next_tick(found, self._tick)
         return min(tick, SHORTEST_TICK) if released else tick
 
+    def _adopt(self) -> None:
+        if adopt(self._store, self._runtime.settings):
+            logger.warning("Polls are divided over more shards than before, or others: one%s.", self._which)
+
+    def _forget_retired(self) -> None:
+        if forget_retired(self._runtime.store.stores, self._runtime.settings):
+            self._retiring = False
+            logger.warning("The retired shards are empty: they can be taken out of pollers_shards.")
+
     def _warn_of_risks(self) -> None:
-        for risk in risks(self._runtime.store):
+        for risk in risks(self._store):
             logger.warning("%s %s", risk.problem, risk.cure)
 
     def _warn_of_loss(self, created_ms: int) -> None:
         if self._created_ms and created_ms != self._created_ms:
             logger.error(
-                "Redis has lost its polls: it was emptied, or restarted without its file. "
-                "Those that are submitted from now on are attempted."
+                "Redis%s has lost its polls: it was emptied, or restarted without its file. "
+                "Those that are submitted from now on are attempted.",
+                self._which,
             )
         self._created_ms = created_ms
 
     def _configure_traffic(self) -> None:
         settings = self._runtime.settings
         breaker = dataclasses.asdict(settings.breaker) if settings.breaker else None
-        configure(self._runtime.store, settings.limits.texts(), breaker)
+        configure(self._store, settings.limits.texts(), breaker)
 
     def _schedule(self, delay: float) -> None:
-        self._entry = self._consumer.timer.call_after(delay, self.tick)
+        self._entry = self._timer.call_after(delay, self.tick)
 
     def _consumed_queues(self) -> dict[str, bool]:
         """Map each known queue to whether this worker consumes it; '' is Celery's own routing."""
@@ -145,14 +202,16 @@ class Dispatcher(bootsteps.StartStopStep):
         routed = amqp.router.route({}, ATTEMPT)["queue"].name
         return {
             "": routed in consumed,
-            **{queue: queue in consumed for queue in self._runtime.store.known_queues()},
+            **{queue: queue in consumed for queue in self._store.known_queues()},
             **dict.fromkeys(consumed, True),
         }
 
 
-def _next_tick(found: Dispatch) -> float:
+def _next_tick(found: Dispatch, shortest: float) -> float:
     if found.more or found.strangers:
         return MORE_TICK
-    if found.packs or found.unknown_queues or found.next_due_in is None:
-        return SHORTEST_TICK if found.packs or found.unknown_queues else LONGEST_TICK
-    return min(max(found.next_due_in, SHORTEST_TICK), LONGEST_TICK)
+    if found.packs or found.unknown_queues:
+        return shortest
+    if found.next_due_in is None:
+        return LONGEST_TICK
+    return min(max(found.next_due_in, shortest), LONGEST_TICK)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -56,13 +56,37 @@ class PackReport(NamedTuple):
     slow: int
 
 
+class _Shard:
+    """A schedule, and what is done of its attempts and not settled yet."""
+
+    def __init__(self, store: Store, release: Callable[[int], None]) -> None:
+        self.store = store
+        self.done: SimpleQueue[_Flight] = SimpleQueue()
+        self.sharing = Sharing(store, give=self._join, done=partial(release, 1))
+        self._release = release
+
+    def _join(self, attempts: list[Attempt], answer: Answer) -> None:
+        """Have attempts settled that have the answer of another."""
+        self._release(-len(attempts))
+        for attempt in attempts:
+            self.done.put(_Flight(self, attempt, lambda: None, joined=answer))
+
+
 class _Flight:
     """One attempt on its way, and the pack that waits for it."""
 
-    __slots__ = ("answer", "attempt", "joined", "landed", "started")
+    __slots__ = ("answer", "attempt", "joined", "landed", "shard", "started")
 
-    def __init__(self, attempt: Attempt, landed: Callable[[], None], *, joined: Answer | None = None) -> None:
+    def __init__(
+        self,
+        shard: _Shard,
+        attempt: Attempt,
+        landed: Callable[[], None],
+        *,
+        joined: Answer | None = None,
+    ) -> None:
         """``joined`` is the answer that another attempt has got for it."""
+        self.shard = shard
         self.attempt = attempt
         self.landed = landed
         self.started = False
@@ -75,31 +99,36 @@ class Engine:
 
     def __init__(
         self,
-        store: Store,
+        stores: Sequence[Store],
         transport: Transport,
         settings: Settings,
         *,
         publish: Callable[[str, Record], None],
         observe: Callable[[list[Settled]], None],
     ) -> None:
-        self._store = store
         self._transport = transport
         self._settings = settings
         self._publish = publish
         self._observe = observe
         self._lanes = Lanes(settings.concurrency)
-        self._sharing = Sharing(store, give=self._join, done=partial(self._release, 1))
-        self._done: SimpleQueue[_Flight] = SimpleQueue()
         self._room = threading.Condition()
         self._in_flight = 0
-        threading.Thread(target=self._settler, name="pollers-settler", daemon=True).start()
+        self._observing = threading.Lock()
+        self._shards = [_Shard(store, self._release) for store in stores]
+        for shard in self._shards:
+            # Each its own: one whose Redis is away must not keep the others waiting.
+            threading.Thread(target=self._settler, args=(shard,), name="pollers-settler", daemon=True).start()
 
     def run_pack(self, pack: Pack) -> PackReport:
         """Begin the attempts of a pack and make them; returns when no fast one is left."""
         size = len(pack.polls) // 3
+        if pack.shard >= len(self._shards):
+            logger.error("Polls of shard %d are left to workers that know of it.", pack.shard)
+            return PackReport(0, size, 0)
+        shard = self._shards[pack.shard]
         self._reserve(size)
         try:
-            begun = self._store.begin(pack)
+            begun = shard.store.begin(pack)
         except BaseException:
             self._release(size)
             raise
@@ -108,7 +137,7 @@ class Engine:
             return PackReport(0, size, 0)
         clock = redis_clock(begun.now_ms)
         landing = _Landing(len(begun.polls))
-        flights = [_Flight(Attempt(*poll, clock), landing.one) for poll in begun.polls]
+        flights = [_Flight(shard, Attempt(*poll, clock), landing.one) for poll in begun.polls]
         self._lanes.submit([partial(self._fly, flight) for flight in flights])
         while not landing.all.wait(PATIENCE):
             if all(flight.started for flight in flights):
@@ -120,7 +149,8 @@ class Engine:
 
         The longest ``request_timeout`` among them bounds the time.
         """
-        self._sharing.hurry()
+        for shard in self._shards:
+            shard.sharing.hurry()
         with self._room:
             self._room.wait_for(lambda: self._in_flight == 0)
 
@@ -129,20 +159,14 @@ class Engine:
         try:
             flight.answer = ask(flight.attempt, self._transport)
             if flight.answer and flight.attempt.record.request:
-                self._share(flight.attempt, flight.answer)
+                self._share(flight.shard, flight.attempt, flight.answer)
         finally:
-            self._done.put(flight)
+            flight.shard.done.put(flight)
 
-    def _share(self, asked: Attempt, answer: Answer) -> None:
+    def _share(self, shard: _Shard, asked: Attempt, answer: Answer) -> None:
         # Sharing is in flight as an attempt is: `drain` waits for it.
         self._release(-1)
-        self._sharing.share(asked, answer)
-
-    def _join(self, attempts: list[Attempt], answer: Answer) -> None:
-        """Settle attempts that have the answer of another."""
-        self._release(-len(attempts))
-        for attempt in attempts:
-            self._done.put(_Flight(attempt, lambda: None, joined=answer))
+        shard.sharing.share(asked, answer)
 
     def _reserve(self, size: int) -> None:
         # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.
@@ -157,15 +181,16 @@ class Engine:
             self._in_flight -= size
             self._room.notify_all()
 
-    def _settler(self) -> None:
+    def _settler(self, shard: _Shard) -> None:
+        done = shard.done
         while True:
-            flights = [self._done.get()]
+            flights = [done.get()]
             if self._in_flight > 1:
                 time.sleep(LINGER)
-            while not self._done.empty():
-                flights.append(self._done.get())
+            while not done.empty():
+                flights.append(done.get())
             try:
-                self._settle(flights)
+                self._settle(shard.store, flights)
             except StoreUnavailable as error:
                 logger.error(
                     "%d attempts could not be settled and will be made again: %s", len(flights), error
@@ -177,7 +202,7 @@ class Engine:
                     flight.landed()
                 self._release(len(flights))
 
-    def _settle(self, flights: list[_Flight]) -> None:
+    def _settle(self, store: Store, flights: list[_Flight]) -> None:
         decided = [
             (flight.attempt, _without_news(settlement) if flight.joined else settlement)
             for flight in flights
@@ -186,7 +211,7 @@ class Engine:
         if not decided:
             return
         settlements = [settlement for _, settlement in decided]
-        results = self._store.settle(settlements)
+        results = store.settle(settlements)
         ended = [
             partial(self._deliver, settlement.poll_id, result)
             for settlement, result in zip(settlements, results, strict=True)
@@ -197,12 +222,12 @@ class Engine:
             with self._room:
                 self._in_flight += len(ended)
             self._lanes.submit(ended)
-        self._observe(
-            [
-                Settled(attempt.poll_id, attempt.record, settlement, result is not False)
-                for (attempt, settlement), result in zip(decided, results, strict=True)
-            ]
-        )
+        settled = [
+            Settled(attempt.poll_id, attempt.record, settlement, result is not False)
+            for (attempt, settlement), result in zip(decided, results, strict=True)
+        ]
+        with self._observing:
+            self._observe(settled)
 
     def _deliver(self, poll_id: str, record: Record) -> None:
         try:

@@ -4,6 +4,7 @@
 
     PollError
     ├── InvalidPoll (ValueError)          a parameter is wrong; nothing was stored
+    ├── InvalidSetting (ValueError)       a setting of this process cannot be used
     ├── UnknownPoll (LookupError)         no poll of this id is known (any more)
     ├── UnreadableRecord (ValueError)      a record in Redis is damaged, or of a newer version
     ├── StoreUnavailable (OperationalError of kombu)   Redis is out of reach or takes no writes
@@ -48,6 +49,10 @@ class InvalidPoll(PollError, ValueError):
     def problems(self) -> dict[str, str]:
         """What is wrong, by field."""
         return dict(self.args[1]) if len(self.args) > 1 else {}
+
+
+class InvalidSetting(PollError, ValueError):
+    """A ``pollers_*`` setting or ``POLLERS_*`` variable has a value that cannot be used."""
 
 
 class UnknownPoll(PollError, LookupError):

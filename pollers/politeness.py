@@ -78,6 +78,25 @@ class Limit:
             in_flight=int(in_flight) if in_flight else None,
         )
 
+    def shared(self, shards: int) -> Self:
+        """Return the limit of one of several shards that keep it together: an equal part of it.
+
+        Raises:
+            ValueError: It lets less through at once than there are shards.
+
+        """
+        if shards > 1 and self.in_flight is not None and self.in_flight < shards:
+            raise ValueError(
+                f"has {self.in_flight} in flight, which {shards} shards cannot share; "
+                f"it should be {shards} or more"
+            )
+        return dataclasses.replace(
+            self,
+            rate=None if self.rate is None else self.rate / shards,
+            burst=max(1, self.burst // shards),
+            in_flight=None if self.in_flight is None else self.in_flight // shards,
+        )
+
     def rules(self) -> dict[str, Any]:
         """Return what the scripts know of it: ``interval`` in ms, ``burst`` and ``in_flight``."""
         rules: dict[str, Any] = {"burst": self.burst}
@@ -197,19 +216,24 @@ def limit_for(origin: str, names: Iterable[str]) -> str | None:
 
 
 def rules_for(
-    origins: Iterable[str], limits: Mapping[str, str], breaker: Breaker | None
+    origins: Iterable[str], limits: Mapping[str, str], breaker: Breaker | None, *, shards: int = 1
 ) -> dict[str, dict[str, Any] | None]:
     """Return the rules of the gates of some origins, and of all limits, by the names of the gates.
 
     A limit that an origin has for itself is its ``own``: it goes when nobody needs the origin any more.
+    ``shards`` is the number of those that keep the limits together.
     """
+
+    def rules_of(text: str) -> dict[str, Any]:
+        return Limit.parse(text).shared(shards).rules()
+
     rules: dict[str, dict[str, Any] | None] = {
-        f"limit:{name}": Limit.parse(text).rules() for name, text in limits.items() if name != DEFAULT
+        f"limit:{name}": rules_of(text) for name, text in limits.items() if name != DEFAULT
     }
     for origin in origins:
         name = limit_for(origin, limits)
         if name == DEFAULT:
             name = origin
-            rules[f"limit:{origin}"] = {**Limit.parse(limits[DEFAULT]).rules(), "own": True}
+            rules[f"limit:{origin}"] = {**rules_of(limits[DEFAULT]), "own": True}
         rules[f"origin:{origin}"] = {"limit": name or "", **(breaker.rules() if breaker else {})}
     return rules

@@ -15,7 +15,7 @@ from pollers.spec import PollSpec
 from pollers.store import LIVE_STATES, Found
 
 if TYPE_CHECKING:
-    from pollers.store import Store
+    from pollers.store import Polls
 
 #: The beginning of the year 9999, in every time zone a moment that can be written.
 LAST_MOMENT_MS = 253_370_764_800_000
@@ -158,7 +158,7 @@ class PollResult(AsyncResult):
             super().revoke(*args, **kwargs)
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> Polls:
         return runtime_of(self.app).store
 
     def _must_be_known(self, state: str) -> None:

@@ -16,7 +16,7 @@ from pollers.settings import Settings, misspelt
 if TYPE_CHECKING:
     from celery import Celery
 
-    from pollers.store import Store
+    from pollers.store import Polls
     from pollers.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -36,11 +36,11 @@ class Runtime:
         self.events_enabled: Callable[[], bool] = lambda: bool(app.conf.worker_send_task_events)
 
     @cached_property
-    def store(self) -> Store:
-        """The store; connects when it is used."""
-        from pollers.store import Store
+    def store(self) -> Polls:
+        """The store, or the shards of it; connects when it is used."""
+        from pollers.store import connect_polls
 
-        return Store.connect(self.settings)
+        return connect_polls(self.settings)
 
     @cached_property
     def transport(self) -> Transport:

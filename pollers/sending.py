@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from celery import Celery
 
 
-def send_packs(app: Celery, packs: Sequence[Pack]) -> None:
-    """Send a ``pollers.attempt`` for each pack.
+def send_packs(app: Celery, packs: Sequence[Pack], shard: int = 0) -> None:
+    """Send a ``pollers.attempt`` for each pack of a shard.
 
     Raises:
         kombu.exceptions.OperationalError: The broker cannot be reached; what was not sent is due again
@@ -31,20 +31,20 @@ def send_packs(app: Celery, packs: Sequence[Pack]) -> None:
         try:
             with together():
                 for pack in packs:
-                    _send(app, pack, producer)
+                    _send(app, pack, shard, producer)
         except OperationalError:
             raise
         except KombuError:
             # It is not known which of them have arrived; one that arrives twice is begun once.
             for pack in packs:
-                _send(app, pack, producer)
+                _send(app, pack, shard, producer)
 
 
-def _send(app: Celery, pack: Pack, producer: Any) -> None:
+def _send(app: Celery, pack: Pack, shard: int, producer: Any) -> None:
     size = len(pack.polls) // 3
     app.send_task(
         ATTEMPT,
-        args=(pack.id, pack.queue, pack.polls),
+        args=(pack.id, pack.queue, pack.polls, *((shard,) if shard else ())),
         argsrepr=f"{size} polls" if size > 1 else f"attempt {pack.polls[1]} of {pack.polls[0]}",
         ignore_result=True,
         producer=producer,

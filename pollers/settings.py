@@ -13,23 +13,16 @@ import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from typing import Any
-from urllib.parse import urlsplit
 
 from pollers.durations import parse_duration
-from pollers.errors import PollError
-from pollers.politeness import NO_LIMITS, Breaker, Limits
-from pollers.redaction import redact_url
+from pollers.errors import InvalidSetting as InvalidSetting  # settings are read from here
+from pollers.politeness import NO_LIMITS, Breaker, Limit, Limits
+from pollers.redis_address import DEFAULT_REDIS_URL, check_address, check_broker, redis_address, setting
+from pollers.sharding import parse_shards, prefix_of
 
-#: How the URL of a Redis may begin; the last two are Celery's words for ``unix``.
-SCHEMES = ("redis", "rediss", "unix", "redis+socket", "socket")
 #: How the URL of a proxy may begin; ``socks5h`` and ``socks4a`` let the proxy resolve names.
 PROXIES = ("http://", "https://", "socks5h://", "socks5://", "socks4a://", "socks4://")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9._:-]+")
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
-
-
-class InvalidSetting(PollError, ValueError):
-    """A ``pollers_*`` setting or ``POLLERS_*`` variable has a value that cannot be used."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +35,11 @@ class Settings:
     redis_url: str = DEFAULT_REDIS_URL
     #: First part of every key, inside the hash tag: ``{pollers}:schedule``.
     prefix: str = "pollers"
+    #: How many schedules the polls are divided over by their ids, in the one store; or the URLs of the
+    #: servers that have one each.
+    shards: int | tuple[str, ...] = dataclasses.field(default=1, repr=False)
+    #: How many of the shards, the last ones, take no new polls, so that they can be taken away.
+    retired_shards: int = 0
     #: Most polls that one ``pollers.attempt`` task carries; 1 means strictly one attempt per task.
     pack_size: int = 100
     #: Most attempts in flight at once in one worker process.
@@ -108,7 +106,7 @@ class Settings:
         """
         values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
-            source, raw = _given(field.name, conf, environ)
+            source, raw = setting(field.name, conf, environ)
             if field.name == "proxy" and source.startswith("pollers_") and "@" in str(raw):
                 raise InvalidSetting(
                     f"{source} has a password, and monitors show the configuration; "
@@ -116,10 +114,27 @@ class Settings:
                 )
             if raw is not None:
                 values[field.name] = _convert(source, field, raw)
-        source, url = _redis_url(conf, environ)
-        settings = cls(**values | {"redis_url": _checked_redis_url(source, url)})
+        source, values["redis_url"] = redis_address(conf, environ)
+        check_address(source, values["redis_url"])
+        check_broker(source, values["redis_url"], conf, environ)
+        settings = cls(**values)
         settings.check()
         return settings
+
+    def by_shard(self) -> list[Settings]:
+        """Return the settings of each shard: its server and prefix, and its part of the backlog."""
+        urls = self.shards if isinstance(self.shards, tuple) else (self.redis_url,) * self.shards
+        several = isinstance(self.shards, int)
+        return [
+            dataclasses.replace(
+                self,
+                redis_url=url,
+                prefix=prefix_of(self.prefix, number) if several else self.prefix,
+                shards=len(urls),
+                backlog=max(1, self.backlog // len(urls)),
+            )
+            for number, url in enumerate(urls)
+        ]
 
     def check(self) -> None:
         """Raise `InvalidSetting` when a value is outside its range."""
@@ -132,6 +147,15 @@ class Settings:
         for name in ("lease", "min_interval", "max_retry_after", "longest_hold"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
+        if not 0 <= self.retired_shards < len(self.by_shard()):
+            raise InvalidSetting("pollers_retired_shards must be 0 or more, and less than there are shards.")
+        for one in self.by_shard():
+            check_address("pollers_shards", one.redis_url)
+        for name, text in self.limits.by_name:
+            try:
+                Limit.parse(text).shared(len(self.by_shard()))
+            except ValueError as error:
+                raise InvalidSetting(f"pollers_limits: the limit {name!r} {error}.") from error
         if self.attempt_events < 0:
             raise InvalidSetting("pollers_attempt_events must be 0 or more.")
         for name in ("allowed_networks", "denied_networks"):
@@ -150,11 +174,6 @@ class Settings:
             raise InvalidSetting(f"pollers_proxy must be a URL that begins with {', '.join(PROXIES)}.")
         if not self.prefix or set(self.prefix) & set("{}* "):
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
-
-
-def redis_url(conf: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    """Return the URL of the Redis that a configuration and an environment name, as it is."""
-    return _redis_url(conf, environ)[1]
 
 
 def misspelt(conf: Iterable[Any], environ: Iterable[str]) -> list[str]:
@@ -177,50 +196,6 @@ def misspelt(conf: Iterable[Any], environ: Iterable[str]) -> list[str]:
     return told
 
 
-def _given(name: str, conf: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, Any]:
-    """Return a setting, and the name it was given by; None when it was not."""
-    variable = f"POLLERS_{name.upper()}"
-    if environ.get(variable):
-        return variable, environ[variable]
-    return f"pollers_{name}", conf.get(f"pollers_{name}")
-
-
-def _redis_url(conf: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the URL of the Redis, and where it is from: our setting, else the one that Celery uses."""
-    source, url = _given("redis_url", conf, environ)
-    if url is not None:
-        return source, str(url)
-    # Celery obeys two variables of its own before its configuration.
-    for variable, name in (("CELERY_BROKER_URL", "broker_url"), ("CELERY_RESULT_BACKEND", "result_backend")):
-        source = variable if environ.get(variable) else name
-        # Several brokers, to fall back on, are separated by semicolons.
-        url = str(environ.get(variable) or conf.get(name) or "").split(";")[0]
-        if url.startswith(("redis", "unix")):
-            return source, url
-    return "pollers_redis_url", DEFAULT_REDIS_URL
-
-
-def _checked_redis_url(source: str, url: str) -> str:
-    """Return the URL of a Redis whose port and database are numbers: what is none would be taken for 0."""
-    try:
-        parts = urlsplit(url)
-        scheme, port = parts.scheme, parts.port
-        database = parts.path.strip("/") if scheme in ("redis", "rediss") else ""
-    except ValueError:
-        scheme, port, database = "redis", 0, ""
-    if scheme not in SCHEMES:
-        raise InvalidSetting(
-            f"{source} is {redact_url(url)!r}, which is not a Redis URL; "
-            "it should begin with redis://, rediss:// or unix://."
-        )
-    if port == 0 or not (database == "" or database.isdecimal()):
-        raise InvalidSetting(
-            f"{source} is {redact_url(url)!r}; its port and its database should be numbers, "
-            f"as in {DEFAULT_REDIS_URL}."
-        )
-    return url
-
-
 def _convert(source: str, field: dataclasses.Field[Any], raw: object) -> object:
     if field.type == "int":
         if not re.fullmatch(r"\s*-?\d{1,15}\s*", str(raw), re.ASCII):
@@ -237,12 +212,16 @@ def _convert(source: str, field: dataclasses.Field[Any], raw: object) -> object:
             return _yes_or_no(raw)
         if field.type == "tuple[str, ...]":
             return _listed(raw)
+        if field.type == "int | tuple[str, ...]":
+            return parse_shards(raw)
         if field.type == "Limits":
             return raw if isinstance(raw, Limits) else Limits.parse(_mapping(raw))
         if field.type == "Breaker | None":
             return raw if isinstance(raw, Breaker) else Breaker.parse(_mapping(raw))
     except ValueError as error:
-        raise InvalidSetting(f"{source} is {raw!r}: {error}.") from error
+        # URLs may have passwords.
+        shown = "" if field.name == "shards" else f" is {raw!r}"
+        raise InvalidSetting(f"{source}{shown}: {error}.") from error
     return str(raw)
 
 

@@ -92,6 +92,12 @@ def redis_url(valkey: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def other_redis_url(valkey: str) -> Iterator[str]:
+    """Return the URL of another empty database, which stands for another server."""
+    yield from _empty_database(valkey)
+
+
+@pytest.fixture
 def redis62_url(redis62: str) -> Iterator[str]:
     """Return the URL of an empty database of the session's Redis 6.2."""
     yield from _empty_database(redis62)

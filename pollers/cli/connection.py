@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pollers import app
 from pollers.runtime import runtime_of
-from pollers.store import Store
+from pollers.store import Polls
 
 #: What Celery is configured by; it counts when it is a Redis.
 _CELERYS = {"broker_url": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_BACKEND"}
@@ -37,7 +37,7 @@ def redis_url() -> Iterator[str]:
 
 
 @contextmanager
-def store() -> Iterator[Store]:
+def store() -> Iterator[Polls]:
     """Yield the store of polls."""
     with redis_url():
         yield runtime_of(app).store
@@ -46,6 +46,8 @@ def store() -> Iterator[Store]:
 def names_a_redis() -> bool:
     """Return whether the configuration names a Redis; without one, commands share an embedded Valkey."""
     if os.environ.get("POLLERS_REDIS_URL") or _configured("pollers_redis_url"):
+        return True
+    if "://" in (os.environ.get("POLLERS_SHARDS") or _configured("pollers_shards")):
         return True
     chosen = [os.environ.get(variable) or _configured(setting) for setting, variable in _CELERYS.items()]
     return any(url.startswith(("redis", "unix", "socket")) for url in chosen)

@@ -73,7 +73,7 @@ def develop(*, workers: int, flower_port: int, loglevel: str) -> None:
 def _is_gone() -> bool:
     """Return whether nothing listens any more where the embedded Valkey did."""
     try:
-        runtime_of(app).store.client.ping()
+        runtime_of(app).store.stores[0].client.ping()
     except redis.TimeoutError:
         return False
     except redis.ConnectionError:

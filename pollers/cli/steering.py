@@ -12,7 +12,7 @@ from pollers.cli.connection import store
 from pollers.cli.exits import FAILED, SUCCEEDED
 from pollers.cli.text import printable, write_json
 from pollers.politeness import origin_of
-from pollers.store import LIVE_STATES, TERMINAL_STATES, Store
+from pollers.store import LIVE_STATES, TERMINAL_STATES, Polls
 from pollers.store.listing import polls_in
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def resume_polls(target: Target, *, as_json: bool) -> int:
         )
 
 
-def _ids(polls: Store, target: Target) -> Collection[str]:
+def _ids(polls: Polls, target: Target) -> Collection[str]:
     if target.tag is None:
         return target.poll_ids
     return [poll_id for poll_id, _ in polls_in(polls, LIVE_STATES, tag=target.tag)]

@@ -8,9 +8,14 @@ from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
 from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement, Submission
 
 if TYPE_CHECKING:
+    from pollers.store.shards import Polls, Shards, connect_polls
     from pollers.store.store import Store
 
-__getattr__ = later(__name__, {"Store": "pollers.store.store"})
+SHARDS = "pollers.store.shards"
+__getattr__ = later(
+    __name__,
+    {"Polls": SHARDS, "Shards": SHARDS, "Store": "pollers.store.store", "connect_polls": SHARDS},
+)
 
 __all__ = [
     "LIVE_STATES",
@@ -22,8 +27,11 @@ __all__ = [
     "Found",
     "Keys",
     "Pack",
+    "Polls",
     "Record",
     "Settlement",
+    "Shards",
     "Store",
     "Submission",
+    "connect_polls",
 ]

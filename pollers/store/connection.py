@@ -12,31 +12,47 @@ from redis.retry import Retry
 
 from pollers.errors import StoreUnavailable
 from pollers.redaction import redact_url
+from pollers.redis_address import is_cluster
 
 #: Seconds without an answer after which Redis counts as unreachable. Scripts answer in milliseconds.
 SOCKET_TIMEOUT = 5.0
 #: Seconds of idleness after which a pooled connection is tested before it is used.
 HEALTH_CHECK_INTERVAL = 15
 
+#: What a node of a cluster answers while a slot is moved, or has no node.
+_CLUSTER_TROUBLE = (
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.AskError,
+    redis.exceptions.TryAgainError,
+)
 
-def connect(url: str) -> redis.Redis:
-    """Return a client for a ``redis://``, ``rediss://`` or ``unix://`` URL; nothing is sent yet.
+
+def connect(url: str, key: str, *, timeout: float = SOCKET_TIMEOUT) -> redis.Redis:
+    """Return a client for the URL of a Redis; nothing is sent yet.
+
+    ``key`` is one of those that it is for, which all are on one node of a cluster; ``timeout`` is how
+    many seconds may pass without an answer.
 
     Raises:
         StoreUnavailable: The URL, or an option in it, is not one of a Redis.
 
     """
     try:
-        return redis.Redis.from_url(
+        client = redis.Redis.from_url(
             _redis_py_url(url),
-            socket_timeout=SOCKET_TIMEOUT,
-            socket_connect_timeout=SOCKET_TIMEOUT,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             health_check_interval=HEALTH_CHECK_INTERVAL,
             # Once and at once: for a pooled connection that the server has closed in the meantime.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
     except (TypeError, ValueError) as error:
         raise StoreUnavailable(f"{redact_url(url)} is not the URL of a Redis: {error}") from error
+    if is_cluster(url):
+        from pollers.store.cluster import follow_slot  # takes 20 ms, and few have one
+
+        follow_slot(client, key)
+    return client
 
 
 @contextmanager
@@ -51,16 +67,18 @@ def translated_errors(client: redis.Redis) -> Iterator[None]:
         yield
     except redis.exceptions.ReadOnlyError as error:
         raise StoreUnavailable(
-            f"Redis at {_place(client)} is a read-only replica; point POLLERS_REDIS_URL at the primary."
+            f"Redis at {place(client)} is a read-only replica; point POLLERS_REDIS_URL at the primary."
         ) from error
     except redis.exceptions.AuthenticationError as error:
-        raise StoreUnavailable(f"Redis at {_place(client)} refuses the login: {error}.") from error
+        raise StoreUnavailable(f"Redis at {place(client)} refuses the login: {error}.") from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise StoreUnavailable(f"Redis at {_place(client)} cannot be reached: {error}") from error
+        raise StoreUnavailable(f"Redis at {place(client)} cannot be reached: {error}") from error
+    except _CLUSTER_TROUBLE as error:
+        raise StoreUnavailable(f"The cluster at {place(client)} is being rearranged: {error}") from error
     except redis.exceptions.ResponseError as error:
         if not _refuses_writes(error):
             raise
-        raise StoreUnavailable(f"Redis at {_place(client)} takes no writes: {error}") from error
+        raise StoreUnavailable(f"Redis at {place(client)} takes no writes: {error}") from error
 
 
 def _refuses_writes(error: redis.exceptions.ResponseError) -> bool:
@@ -70,7 +88,8 @@ def _refuses_writes(error: redis.exceptions.ResponseError) -> bool:
     )
 
 
-def _place(client: redis.Redis) -> str:
+def place(client: redis.Redis) -> str:
+    """Return where a client's server is: host and port, or the path of its socket."""
     options = client.connection_pool.connection_kwargs
     if "path" in options:
         return str(options["path"])
@@ -81,6 +100,7 @@ def _redis_py_url(url: str) -> str:
     """Return the URL in redis-py's form: Celery writes ``unix`` and ``ssl_cert_reqs`` differently."""
     parts = urlsplit(url)
     scheme = {"redis+socket": "unix", "socket": "unix"}.get(parts.scheme, parts.scheme)
+    scheme = scheme.removesuffix("+cluster")
     query = []
     for name, value in parse_qsl(parts.query):
         if name == "ssl_cert_reqs":

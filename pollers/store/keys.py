@@ -48,6 +48,9 @@ class Keys:
         #: HASH, digest of a request -> the poll that makes it for those that wait for its answer, and
         #: until when, as a MessagePack array. Only requests under way.
         self.asking = tag + "asking"
+        #: HASH, ``here`` and ``servers`` -> over how many shards the polls are divided, in this store and by
+        #: servers. Missing where there is one shard.
+        self.layout = tag + "layout"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import cast
 
 from pollers.store.connection import translated_errors
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
+from pollers.store.shards import Polls
 from pollers.store.store import WORKER_LIFE_MS, Store
 from pollers.store.values import Found
 
@@ -16,13 +18,13 @@ BATCH = 500
 
 
 def polls_in(
-    store: Store,
+    polls: Polls,
     states: Collection[str] = LIVE_STATES | TERMINAL_STATES,
     *,
     tag: str | None = None,
     batch: int = BATCH,
 ) -> Iterator[tuple[str, Found]]:
-    """Yield the polls in one of the states, in no order: those whose outcome is not delivered yet.
+    """Return the polls in one of the states, in no order: those whose outcome is not delivered yet.
 
     With ``tag``, only those that have it: all are looked at, as tags have no index.
 
@@ -33,6 +35,12 @@ def polls_in(
         StoreUnavailable: Redis cannot be reached.
 
     """
+    return chain.from_iterable(_polls_in(store, states, tag, batch) for store in polls.stores)
+
+
+def _polls_in(
+    store: Store, states: Collection[str], tag: str | None, batch: int
+) -> Iterator[tuple[str, Found]]:
     seen: set[str] = set()
     cursor = 0
     while True:
@@ -53,14 +61,25 @@ def polls_in(
             return
 
 
-def count_polls(store: Store) -> int:
+def count_polls(polls: Polls) -> int:
     """Return the number of polls whose outcome is not delivered yet."""
+    return sum(map(_count_polls, polls.stores))
+
+
+def _count_polls(store: Store) -> int:
     with translated_errors(store.client):
         return store.client.hlen(store.keys.polls)
 
 
-def count_workers(store: Store, queue: str = "") -> int:
-    """Return the number of workers that have dispatched from a queue in the last few seconds."""
+def count_workers(polls: Polls, queue: str = "") -> int:
+    """Return the number of workers that have dispatched from a queue in the last few seconds.
+
+    Of several shards, it is that of the one with the fewest.
+    """
+    return min(_count_workers(store, queue) for store in polls.stores)
+
+
+def _count_workers(store: Store, queue: str) -> int:
     with translated_errors(store.client):
         seconds, _ = store.client.time()
         return store.client.zcount(store.keys.workers(queue), seconds * 1000 - WORKER_LIFE_MS, "+inf")

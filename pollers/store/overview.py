@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 
 from pollers.store.connection import translated_errors
+from pollers.store.shards import Polls
 from pollers.store.store import Store
 
 _LATENESS = "lateness:"
@@ -51,13 +53,42 @@ class Overview:
     lateness_p99: float
 
 
-def overview(store: Store) -> Overview:
-    """Return the counts of a store, in one round trip.
+def overview(polls: Polls) -> Overview:
+    """Return the counts of a store, in one round trip to each of its shards.
 
     Raises:
         StoreUnavailable: Redis cannot be reached.
 
     """
+    stats: Counter[str] = Counter()
+    for store in polls.stores:
+        stats.update(_counts(store))
+    due = stats["due"] + stats["parked"]
+    over = stats["settled"] + stats["abandoned"] + stats["crashed"]
+    return Overview(
+        waiting=max(0, stats["live"] - due),
+        due=due,
+        running=max(0, stats["begun"] - over),
+        releasing=stats["releasing"],
+        admitted=stats["admitted"],
+        attempts=stats["begun"],
+        succeeded=stats["succeeded"],
+        failed=stats["failed"],
+        timed_out=stats["timed_out"],
+        cancelled=stats["cancelled"],
+        crashed=stats["crashed"],
+        refused=stats["settle_refused"],
+        parked=stats["parked"],
+        holds=stats["origins_held"],
+        openings=stats["origins_open"],
+        shared=stats["shared"],
+        lateness_p50=lateness_quantile(stats, 0.50),
+        lateness_p99=lateness_quantile(stats, 0.99),
+    )
+
+
+def _counts(store: Store) -> dict[str, int]:
+    """Return the counters of one schedule, and how many polls it has where."""
     keys = store.keys
     with translated_errors(store.client):
         seconds, _ = store.client.time()
@@ -68,30 +99,8 @@ def overview(store: Store) -> Overview:
         pipe.hgetall(keys.stats)
         pipe.zcard(keys.lots)
         live, due, releasing, raw, parked = pipe.execute()
-    stats = {name.decode(): int(number) for name, number in raw.items()}
-    due += parked
-    begun, crashed = stats.get("begun", 0), stats.get("crashed", 0)
-    over = stats.get("settled", 0) + stats.get("abandoned", 0) + crashed
-    return Overview(
-        waiting=max(0, live - due),
-        due=due,
-        running=max(0, begun - over),
-        releasing=releasing,
-        admitted=stats.get("admitted", 0),
-        attempts=begun,
-        succeeded=stats.get("succeeded", 0),
-        failed=stats.get("failed", 0),
-        timed_out=stats.get("timed_out", 0),
-        cancelled=stats.get("cancelled", 0),
-        crashed=crashed,
-        refused=stats.get("settle_refused", 0),
-        parked=parked,
-        holds=stats.get("origins_held", 0),
-        openings=stats.get("origins_open", 0),
-        shared=stats.get("shared", 0),
-        lateness_p50=lateness_quantile(stats, 0.50),
-        lateness_p99=lateness_quantile(stats, 0.99),
-    )
+    counters = {name.decode(): int(number) for name, number in raw.items()}
+    return {**counters, "live": live, "due": due, "releasing": releasing, "parked": parked}
 
 
 def lateness_quantile(stats: Mapping[str, int], share: float) -> float:

@@ -56,6 +56,8 @@ DISPATCH_LIMIT = 500
 LAST_CALL_MS = 1_000
 #: Polls that one `join` begins at most.
 JOIN_LIMIT = 200
+#: Seconds in which a Redis that was away has to answer, to be back.
+QUICK_TIMEOUT = 0.25
 #: Polls that one `release` takes at most: publishing one costs about a millisecond.
 RELEASE_LIMIT = 20
 
@@ -72,6 +74,8 @@ class Store:
         self.keys = Keys(settings.prefix)
         #: Hears of an origin and its change: it is ``held`` now, or its breaker is ``open`` or ``closed``.
         self.on_change: Callable[[str, str], None] = lambda origin, change: None
+        #: How many shards there are, which keep the limits together.
+        self.shards = settings.shards if isinstance(settings.shards, int) else len(settings.shards)
         self._settings = settings
         self._scripts: dict[str, Script] = {
             name: client.register_script(scripts.load(name)) for name in scripts.NAMES
@@ -80,7 +84,18 @@ class Store:
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Return the store at ``settings.redis_url``; the first call connects."""
-        return cls(connect(settings.redis_url), settings)
+        return cls(connect(settings.redis_url, Keys(settings.prefix).polls), settings)
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """The schedules of this store: one, which is itself; `Shards` have more."""
+        return (self,)
+
+    def must_answer(self) -> None:
+        """Raise `StoreUnavailable` unless Redis answers within a moment: to look again in an outage."""
+        client = connect(self._settings.redis_url, self.keys.polls, timeout=QUICK_TIMEOUT)
+        with client, translated_errors(client):
+            client.ping()
 
     def admit(self, submission: Submission) -> Admission:
         """Accept a poll."""
@@ -242,6 +257,11 @@ class Store:
         """Set the rules of gates by name, None for no rules any more; return how many gates are new."""
         packed = [msgpack.packb(one) for one in rules.items()]
         return int(self._patiently("govern", [self.keys.gates, self.keys.turns], packed))
+
+    def adopt(self, here: int, servers: int) -> tuple[int, int]:
+        """Note the shards that take new polls, in this store and by servers; return what was noted before."""
+        known_here, known_servers = self._run("adopt", [self.keys.layout], [here, servers])
+        return known_here, known_servers
 
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).

@@ -14,12 +14,15 @@ import msgpack
 
 from pollers.politeness import Breaker, Limit, rules_for
 from pollers.store.connection import translated_errors
+from pollers.store.shards import Polls
 from pollers.store.store import Store
 
 #: How long an origin is approached, in ms; ``gates.lua`` has it in doublings.
 APPROACH_MS = 10_000
 
 _CONFIGURED = "configured"
+#: The conditions of a gate, from open to shut.
+_CONDITIONS = ("open", "approached", "on trial", "broken", "held", "paused")
 _LIMIT, _ORIGIN = "limit:", "origin:"
 
 #: What `Store.govern` takes: rules by the names of gates, None for no rules any more.
@@ -66,14 +69,26 @@ class Gate(NamedTuple):
         approached = self.now_ms < self.state.get("approach", -APPROACH_MS) + APPROACH_MS
         return "approached" if approached else "open"
 
+    def joined(self, other: Gate) -> Gate:
+        """Return the gate as two shards know it together."""
+        shut = max(self, other, key=Gate._shutness)
+        flying = self.state.get("flying", 0) + other.state.get("flying", 0)
+        window = [*(self.state.get("window") or ()), *(other.state.get("window") or ())]
+        state = {**shut.state, "flying": flying, "window": window}
+        return shut._replace(state=state, parked=self.parked + other.parked)
+
+    def _shutness(self) -> tuple[int, float]:
+        return _CONDITIONS.index(self.condition()), self.closed_for()
+
     def closed_for(self) -> float:
         """Return the seconds for which an origin is held or broken yet; 0 for all else."""
         until = {"held": "held", "broken": "open_until"}.get(self.condition())
         return max(0.0, float(self.state[until] - self.now_ms) / 1000) if until else 0.0
 
 
-def read_rules(store: Store) -> Rules:
-    """Return the limits and the breaker that are in force."""
+def read_rules(polls: Polls) -> Rules:
+    """Return the limits and the breaker that are in force; all shards have the same."""
+    store = polls.stores[0]
     with translated_errors(store.client):
         raw = cast(Mapping[bytes, bytes], store.client.hgetall(store.keys.rules))
     texts = {name.decode(): text.decode() for name, text in raw.items()}
@@ -99,29 +114,42 @@ def configure(store: Store, limits: Mapping[str, str], breaker: Mapping[str, Any
     _apply(store)
 
 
-def set_limit(store: Store, name: str, text: str | None) -> None:
+def set_limit(polls: Polls, name: str, text: str | None) -> None:
     """Set a limit for all workers from now on; None goes back to what they are configured with.
 
     Raises:
-        ValueError: The text is no limit.
+        ValueError: The text is no limit, or one that the shards cannot share.
 
     """
-    with translated_errors(store.client):
-        if text is None:
-            store.client.hdel(store.keys.rules, _LIMIT + name)
-        else:
-            Limit.parse(text)
-            store.client.hset(store.keys.rules, _LIMIT + name, text)
-    _apply(store)
+    if text is not None:
+        Limit.parse(text).shared(len(polls.stores))
+    for store in polls.stores:
+        with translated_errors(store.client):
+            if text is None:
+                store.client.hdel(store.keys.rules, _LIMIT + name)
+            else:
+                store.client.hset(store.keys.rules, _LIMIT + name, text)
+        _apply(store)
 
 
 def introduce(store: Store, origins: Iterable[str]) -> None:
     """Give origins that were met for the first time their rules."""
-    _enforce(store, lambda rules: rules_for(origins, rules.limits, rules.breaker))
+    _enforce(store, lambda rules: rules_for(origins, rules.limits, rules.breaker, shards=store.shards))
 
 
-def gates(store: Store, kind: str) -> list[Gate]:
-    """Return the gates of a kind, ``limit`` or ``origin``, by name."""
+def gates(polls: Polls, kind: str) -> list[Gate]:
+    """Return the gates of a kind, ``limit`` or ``origin``, by name.
+
+    What several shards know of one is added up; its condition is that of the shard where it is shut longest.
+    """
+    by_name: dict[str, Gate] = {}
+    for gate in (gate for store in polls.stores for gate in _gates(store, kind)):
+        known = by_name.get(gate.name)
+        by_name[gate.name] = gate if known is None else known.joined(gate)
+    return [gate for _, gate in sorted(by_name.items())]
+
+
+def _gates(store: Store, kind: str) -> list[Gate]:
     prefix = f"{kind}:"
     with translated_errors(store.client):
         pipe = store.client.pipeline(transaction=False)
@@ -131,12 +159,11 @@ def gates(store: Store, kind: str) -> list[Gate]:
         raw, flows, (seconds, microseconds) = pipe.execute()
     now_ms = seconds * 1000 + microseconds // 1000
     sizes = {name.decode(): int(msgpack.unpackb(flow)["size"]) for name, flow in flows.items()}
-    found = [
+    return [
         Gate(name.decode().removeprefix(prefix), _state(state), sizes.get(name.decode(), 0), now_ms)
         for name, state in raw.items()
         if name.decode().startswith(prefix)
     ]
-    return sorted(found, key=lambda gate: gate.name)
 
 
 def _apply(store: Store) -> None:
@@ -147,7 +174,7 @@ def _apply(store: Store) -> None:
             known = [name.decode() for name in cast("list[bytes]", store.client.hkeys(store.keys.gates))]
         origins = [name.removeprefix(_ORIGIN) for name in known if name.startswith(_ORIGIN)]
         outdated: _RulesOfGates = dict.fromkeys(name for name in known if name.startswith(_LIMIT))
-        return outdated | rules_for(origins, rules.limits, rules.breaker)
+        return outdated | rules_for(origins, rules.limits, rules.breaker, shards=store.shards)
 
     _enforce(store, all_rules)
 

