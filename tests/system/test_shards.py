@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,6 +137,30 @@ def test_one_shard_goes_on_while_the_other_is_away(world: World, endpoint: Endpo
     wait_until(lambda: len(endpoint.arrivals("/away")) > seen, 10)
     assert here.cancel()
     assert away.cancel()
+
+
+@pytest.mark.slow
+def test_one_shard_keeps_its_cadence_while_the_other_does_not_answer(
+    world: World, endpoint: Endpoint
+) -> None:
+    """Once it is known: to look whether it is back holds the others up for a moment only."""
+    urls = [endpoint.script(path, Reply(body={"status": "running"})) for path in ("/here", "/frozen")]
+    here, frozen = (world.delay(url, task_id=_id_of(n, "e")) for n, url in enumerate(urls))
+    wait_until(lambda: endpoint.arrivals("/here") and endpoint.arrivals("/frozen"), 10)
+    before = world.worker.log().count("pauses until Redis answers")
+    assert world.second._process is not None
+    world.second._process.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: world.worker.log().count("pauses until Redis answers") > before, 20)
+        wait_until(lambda: len(endpoint.arrivals("/here")) > 1, 20)
+        seen = len(endpoint.arrivals("/here"))
+        wait_until(lambda: len(endpoint.arrivals("/here")) >= seen + 8, 15)
+    finally:
+        world.second._process.send_signal(signal.SIGCONT)
+    arrivals = [one.at for one in endpoint.arrivals("/here")[seen:]]
+    assert max(late - early for early, late in pairwise(arrivals)) < 1.5
+    assert here.cancel()
+    assert frozen.cancel()
 
 
 @pytest.mark.slow
