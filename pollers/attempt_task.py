@@ -28,9 +28,18 @@ class AttemptTask(Task):
     _engine: tuple[Runtime, Engine] | None = None
     _making = threading.Lock()
 
-    def run(self, pack_id: str, queue: str, polls: list[Any]) -> dict[str, int]:
-        """Make the attempts of a pack; ``polls`` is flat: id, attempt, due time in ms, id, ..."""
-        return self._engine_here().run_pack(Pack(pack_id, queue, polls))._asdict()
+    def run(self, *message: Any) -> dict[str, int]:
+        """Make the attempts of a pack; the message is a `Pack`.
+
+        Raises:
+            TypeError: The message has another form.
+
+        """
+        pack = Pack(*message) if len(message) == len(Pack._fields) else None
+        if pack is None or not pack.is_sound:
+            runtime_of(self._get_app()).store.note("malformed")
+            raise TypeError(f"not the message of a pack of attempts: {message!r:.200}")
+        return self._engine_here().run_pack(pack)._asdict()
 
     def _engine_here(self) -> Engine:
         """Return the engine of this process; a forked child makes its own."""

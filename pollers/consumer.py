@@ -9,6 +9,8 @@ from typing import Any
 
 from celery.worker import consumer
 
+from pollers.runtime import runtime_of
+
 logger = logging.getLogger(__name__)
 
 
@@ -30,6 +32,24 @@ class Consumer(consumer.Consumer):
             super().on_connection_error_after_connected(exc)
         except AttributeError:
             logger.debug("A lost connection could not be closed.", exc_info=True)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Count a message whose body cannot be read; Celery logs and drops it."""
+        super().on_decode_error(message, exc)
+        self._note_malformed()
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Count a message that is not one of Celery's; Celery logs and drops it."""
+        super().on_unknown_message(body, message)
+        self._note_malformed()
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Count a message that no task can be made of; Celery logs and drops it."""
+        super().on_invalid_task(body, message, exc)
+        self._note_malformed()
+
+    def _note_malformed(self) -> None:
+        runtime_of(self.app).store.note("malformed")
 
 
 def _reconnecting(loop: Any, *args: Any) -> None:

@@ -188,7 +188,7 @@ class Engine:
         decided = [
             (flight.attempt, settlement)
             for flight in flights
-            if (settlement := settlement_of(flight.attempt, flight.answer, self._settings))
+            if (settlement := settlement_of(flight.attempt, flight.answer, self._settings, self._note_damage))
         ]
         if not decided:
             return
@@ -210,6 +210,9 @@ class Engine:
                 for (attempt, settlement), result in zip(decided, results, strict=True)
             ]
         )
+
+    def _note_damage(self) -> None:
+        self._store.note("damaged")
 
     def _deliver(self, poll_id: str, record: Record) -> None:
         try:

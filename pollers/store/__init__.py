@@ -1,5 +1,6 @@
 """The only part that speaks to Redis: the schedule, the records, and the scripts that change them."""
 
+from pollers.store.damage import Damage, damage
 from pollers.store.keys import Keys
 from pollers.store.overview import Overview, overview
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
@@ -13,6 +14,7 @@ __all__ = [
     "Admission",
     "Begun",
     "Claim",
+    "Damage",
     "Dispatch",
     "Found",
     "Keys",
@@ -23,6 +25,7 @@ __all__ = [
     "Settlement",
     "Store",
     "Submission",
+    "damage",
     "overview",
     "risks",
     "server_name",

@@ -18,7 +18,8 @@ class Keys:
         #: ZSET, poll id -> the moment in ms from which its held task may be published (again).
         #: Polls with an outcome that is not delivered yet.
         self.releases = tag + "releases"
-        #: HASH, counter -> number, since the store was created, and when that was. About 60 small fields.
+        #: HASH, counter -> number, since the store was created, and when that was; ``last:<counter>`` -> when
+        #: in ms something of `pollers.store.damage` last happened. About 70 small fields.
         self.stats = tag + "stats"
         #: SET, names of the queues that polls have asked for. A few.
         self.queues = tag + "queues"

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from pollers.store.connection import translated_errors
+from pollers.store.damage import KINDS
 from pollers.store.store import Store
 
 _LATENESS = "lateness:"
@@ -45,6 +46,8 @@ class Overview:
     openings: int
     #: Attempts that have got the answer of another poll's request.
     shared: int
+    #: What should not happen and was survived, by its name in `pollers.store.damage`.
+    damage: Mapping[str, int]
     #: Lateness in milliseconds that half of all attempts did not exceed; 0 before the first.
     lateness_p50: float
     #: Lateness in milliseconds that 99 in 100 attempts did not exceed; 0 before the first.
@@ -89,6 +92,7 @@ def overview(store: Store) -> Overview:
         holds=stats.get("origins_held", 0),
         openings=stats.get("origins_open", 0),
         shared=stats.get("shared", 0),
+        damage={kind.counter: stats.get(kind.counter, 0) for kind in KINDS},
         lateness_p50=lateness_quantile(stats, 0.50),
         lateness_p99=lateness_quantile(stats, 0.99),
     )

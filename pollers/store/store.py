@@ -66,6 +66,8 @@ class Store:
         self._scripts: dict[str, Script] = {
             name: client.register_script(scripts.load(name)) for name in scripts.NAMES
         }
+        #: Scripts that Redis has run before.
+        self._known: set[str] = set()
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -194,20 +196,20 @@ class Store:
 
     def told(self, poll_id: str, before: str, after: str) -> bool:
         """Note that the changes in the progress ``before`` are told; ``after`` is the same without them."""
-        return bool(self._run("told", [self.keys.polls], [poll_id, before, after]))
+        return bool(self._run("told", [self.keys.polls, self.keys.stats], [poll_id, before, after]))
 
     def release(self) -> list[tuple[str, Record]]:
         """Take polls whose held task should be published now."""
         keys = self.keys
         arguments = [_ms(self._settings.lease), RELEASE_LIMIT]
-        return _records(self._run("release", [keys.polls, keys.releases], arguments))
+        return _records(self._run("release", [keys.polls, keys.releases, keys.stats], arguments))
 
     def claim(self, poll_id: str) -> Claim:
         """Claim the outcome of a poll, to deliver it."""
         keys = self.keys
         verdict, *record = self._patiently(
             "claim",
-            [keys.polls, keys.releases, keys.ended(poll_id)],
+            [keys.polls, keys.releases, keys.ended(poll_id), keys.stats],
             [poll_id, _ms(self._settings.lease)],
         )
         return Claim(verdict.decode(), Record.unpack(record[0]) if record else None)
@@ -215,7 +217,7 @@ class Store:
     def deliver(self, poll_id: str, life: float) -> bool:
         """Note that an outcome was delivered; its record is kept for ``life`` seconds more."""
         keys = self.keys
-        key_list = [keys.polls, keys.releases, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.releases, keys.ended(poll_id), keys.stats]
         return bool(self._patiently("deliver", key_list, [poll_id, _ms(life)]))
 
     def cancel(self, poll_id: str) -> str:
@@ -230,7 +232,7 @@ class Store:
     def nudge(self, poll_id: str) -> str:
         """Make a waiting poll due now; return its state, or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats]
         return str(self._patiently("nudge", key_list, [poll_id]).decode())
 
     def pause(self, poll_id: str) -> str:
@@ -238,14 +240,14 @@ class Store:
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.ended(poll_id)),
-            *(keys.gates, keys.turns, keys.shares, keys.asking),
+            *(keys.gates, keys.turns, keys.shares, keys.asking, keys.stats),
         ]
         return str(self._patiently("pause", key_list, [poll_id]).decode())
 
     def resume(self, poll_id: str, delay: float = 0.0) -> str:
         """Resume a paused poll, which is due after ``delay`` seconds; return its state, or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats]
         return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
 
     def shut(self, origin: str) -> bool:
@@ -260,6 +262,13 @@ class Store:
         """Set the rules of gates by name, None for no rules any more; return how many gates are new."""
         packed = [msgpack.packb(one) for one in rules.items()]
         return int(self._patiently("govern", [self.keys.gates, self.keys.turns], packed))
+
+    def note(self, counter: str, number: int = 1) -> None:
+        """Count what should not happen (`pollers.store.damage`); does without while Redis is away."""
+        try:
+            self._run("note", [self.keys.stats], [counter, number])
+        except StoreUnavailable as error:
+            logger.warning("%d times %s could not be counted: %s", number, counter, error)
 
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).
@@ -287,8 +296,17 @@ class Store:
         return sorted(name.decode() for name in names)
 
     def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        script = self._scripts[name]
         with translated_errors(self.client):
-            return self._scripts[name](keys=keys, args=args)
+            try:
+                result = self.client.evalsha(script.sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                result = script(keys=keys, args=args)
+                if name in self._known:
+                    logger.warning("Redis has forgotten the script %r; it was sent again.", name)
+                    self.note("scripts_reloaded")
+        self._known.add(name)
+        return result
 
     def _run_many(self, name: str, submissions: Sequence[Submission]) -> list[Any]:
         with translated_errors(self.client):

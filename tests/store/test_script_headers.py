@@ -62,6 +62,7 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     world.store.claim("p")
     world.store.deliver("p", 1.0)
     world.store.cancel("p")
+    world.store.note("malformed")
     return recorder.calls
 
 

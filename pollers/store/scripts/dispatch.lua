@@ -47,7 +47,8 @@
 -- Cost: O(m log n) for n live polls and m taken, m bounded by ARGV[5] for the schedule and as much
 --   again for the lots.
 
-local polls, schedule, releases, stats, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local polls, schedule, releases, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
+stats = KEYS[4]
 traffic.gates, traffic.turns, traffic.lots, traffic.flows = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 traffic.shares, traffic.asking = KEYS[10], KEYS[13]
 local rules, outage = KEYS[11], KEYS[12]
@@ -70,7 +71,8 @@ local MOST_PARKED = 200
 
 local now = clock_ms()
 local packs, unknown, unreadable, strangers, queues = {}, {}, {}, {}, {}
-local counts = { dispatched = 0, crashed = 0 }
+local counts = { dispatched = 0 }
+local crashed, packs_lost = 0, 0
 local newly_parked, last_seen = 0, 0
 local gated = redis.call('EXISTS', traffic.gates, rules) > 0
 local limited = gated and redis.call('EXISTS', traffic.shares) > 0
@@ -84,7 +86,7 @@ for i = 0, (#ARGV - 12) / 2 - 1 do
   last_seen = math.max(last_seen, tonumber(latest[2] or 0))
   if ARGV[14 + 2 * i] == '1' then redis.call('ZADD', workers, now, worker) end
   redis.call('ZREMRANGEBYSCORE', workers, '-inf', now - worker_life)
-  redis.call('ZREMRANGEBYSCORE', queue.queued, '-inf', now)
+  packs_lost = packs_lost + redis.call('ZREMRANGEBYSCORE', queue.queued, '-inf', now)
   queue.workers = redis.call('ZCARD', workers)
   queue.room = backlog * queue.workers - redis.call('ZCARD', queue.queued)
   queues[queue.name] = queue
@@ -311,7 +313,7 @@ local function wants_attempt(id, record)
     end
     -- The lease of a begun attempt ran out: its worker died, hangs or is cut off.
     record[STATE], record[CRASHES] = 'waiting', record[CRASHES] + 1
-    counts.crashed = counts.crashed + 1
+    crashed = crashed + 1
     if record[CRASHES] >= most_crashes then
       end_poll(id, record, 'failed')
     else
@@ -342,7 +344,6 @@ for i = 1, #due_polls, 2 do
   elseif redis.call('HEXISTS', polls, id) == 1 then
     -- Damaged or of a newer version: out of the way, and looked at again by who can read it.
     redis.call('ZADD', schedule, now + 4 * lease, id)
-    counts.unreadable = (counts.unreadable or 0) + 1
     unreadable[#unreadable + 1] = id
   else
     if limited then return_share(id, now) end
@@ -367,6 +368,14 @@ end
 
 if gated then save_gates() end
 save_lots()
+for _, pack in ipairs(packs) do
+  -- Histogram of pack sizes: bucket b holds those of more than 2^(b-1) and up to 2^b polls.
+  local _, exponent = math.frexp(#pack[3] / 3 - 1)
+  local bucket = 'packs:' .. exponent
+  counts[bucket] = (counts[bucket] or 0) + 1
+end
+if crashed > 0 then count_damage('crashed', crashed) end
+if packs_lost > 0 then count_damage('packs_lost', packs_lost) end
 for counter, count in pairs(counts) do
   if count > 0 then redis.call('HINCRBY', stats, counter, count) end
 end
