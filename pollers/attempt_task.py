@@ -10,6 +10,7 @@ from celery import Task, signals
 from pollers.changes import Changes
 from pollers.engine import Engine, Settled
 from pollers.observe import events
+from pollers.observe.counting import count_attempts
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Pack
 
@@ -52,10 +53,12 @@ class AttemptTask(Task):
     def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
-        changes = Changes(app, runtime.store)
+        changes, meter = Changes(app, runtime.store), runtime.meter
+        meter.flush_each_second()
 
         def observe(settled: list[Settled]) -> None:
             changes.observe(settled)
+            count_attempts(meter, settled)
             if per_second and runtime.events_enabled():
                 attempt_events.send(settled)
 
@@ -71,7 +74,12 @@ class AttemptTask(Task):
             publish=changes.end,
             observe=observe,
         )
-        # Celery waits for tasks; a slow attempt has outlived the task of its pack.
+
+        def finish(**_: Any) -> None:
+            # Celery waits for tasks; a slow attempt has outlived the task of its pack.
+            engine.drain()
+            meter.flush()
+
         for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):
-            shutdown.connect(lambda **_: engine.drain(), weak=False)
+            shutdown.connect(finish, weak=False)
         return engine

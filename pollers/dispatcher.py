@@ -110,6 +110,7 @@ class Dispatcher(bootsteps.StartStopStep):
         if found.strangers:
             introduce(self._runtime.store, found.strangers)
         tick = _next_tick(found)
+        self._runtime.meter.flush_when_due()
         return min(tick, SHORTEST_TICK) if released else tick
 
     def _warn_of_risks(self) -> None:

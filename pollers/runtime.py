@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from pollers.errors import InvalidPoll
 from pollers.settings import Settings, misspelt
 from pollers.store import Store
+from pollers.store.meter import Meter
 from pollers.transport import Transport
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ class Runtime:
     def store(self) -> Store:
         """The store; connects when it is used."""
         return Store.connect(self.settings)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """What this process counts for metrics: calls of the store from here on, and attempts."""
+        meter = Meter(self.store)
+        self.store.on_call = meter.call
+        return meter
 
     @cached_property
     def transport(self) -> Transport:

@@ -81,6 +81,8 @@ class Settings:
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
+    #: Where a worker serves metrics to Prometheus: ``9808``, or ``0.0.0.0:9808``; empty for nowhere.
+    metrics_port: str = ""
     #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
     limits: Limits = NO_LIMITS
     #: When the breaker of an origin opens, and for how long; None for no breakers.
@@ -143,6 +145,8 @@ class Settings:
                     raise InvalidSetting(
                         f"pollers_{name} has {host!r}; a host is a name in ASCII (xn--...), or *.example.com."
                     )
+        if self.metrics_port:
+            listening_address(self.metrics_port)
         if self.proxy and not self.proxy.lower().startswith(("http://", "https://")):
             raise InvalidSetting("pollers_proxy must be an http or https URL.")
         if not self.prefix or set(self.prefix) & set("{}* "):
@@ -152,6 +156,21 @@ class Settings:
 def redis_url(conf: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     """Return the URL of the Redis that a configuration and an environment name, as it is."""
     return _redis_url(conf, environ)[1]
+
+
+def listening_address(text: str) -> tuple[str, int]:
+    """Return host and port of ``9808`` or ``0.0.0.0:9808``; the host is this machine's own without one.
+
+    Raises:
+        InvalidSetting: It is neither.
+
+    """
+    host, _, port = text.strip().rpartition(":")
+    if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
+        raise InvalidSetting(
+            f"{text!r:.60} is no place for pollers_metrics_port; it should be a port, or host:port."
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def misspelt(conf: Iterable[Any], environ: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from pollers.store.damage import Damage, damage
 from pollers.store.keys import Keys
-from pollers.store.overview import Overview, overview
+from pollers.store.overview import Overview, overview, stats_of
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
 from pollers.store.risks import Risk, risks, server_name
 from pollers.store.store import Store
@@ -29,4 +29,5 @@ __all__ = [
     "overview",
     "risks",
     "server_name",
+    "stats_of",
 ]

@@ -48,6 +48,9 @@ class Keys:
         #: HASH, digest of a request -> the poll that makes it for those that wait for its answer, and
         #: until when, as a MessagePack array. Only requests under way.
         self.asking = tag + "asking"
+        #: HASH, what processes have counted of attempts and calls -> number (`pollers.store.meter`). About 20
+        #: small fields for each of 50 origins.
+        self.metrics = tag + "metrics"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import cast
 
 from pollers.store.connection import translated_errors
 from pollers.store.damage import KINDS
@@ -96,6 +97,18 @@ def overview(store: Store) -> Overview:
         lateness_p50=lateness_quantile(stats, 0.50),
         lateness_p99=lateness_quantile(stats, 0.99),
     )
+
+
+def stats_of(store: Store) -> dict[str, int]:
+    """Return the counters of a store by name.
+
+    Raises:
+        StoreUnavailable: Redis cannot be reached.
+
+    """
+    with translated_errors(store.client):
+        raw = cast("dict[bytes, bytes]", store.client.hgetall(store.keys.stats))
+    return {name.decode(): int(number) for name, number in raw.items()}
 
 
 def lateness_quantile(stats: Mapping[str, int], share: float) -> float:

@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Self
 
 import msgpack
@@ -62,6 +63,8 @@ class Store:
         self.keys = Keys(settings.prefix)
         #: Hears of an origin and its change: it is ``held`` now, or its breaker is ``open`` or ``closed``.
         self.on_change: Callable[[str, str], None] = lambda origin, change: None
+        #: Hears of each call of a script: its name, and the seconds that it took.
+        self.on_call: Callable[[str, float], None] = lambda name, seconds: None
         self._settings = settings
         self._scripts: dict[str, Script] = {
             name: client.register_script(scripts.load(name)) for name in scripts.NAMES
@@ -270,6 +273,14 @@ class Store:
         except StoreUnavailable as error:
             logger.warning("%d times %s could not be counted: %s", number, counter, error)
 
+    def measure(self, counts: Mapping[str, Mapping[str, int]], most_origins: int) -> None:
+        """Add counts by origin and field to the sums of the system; origin '' is for those without one."""
+        packed = [
+            msgpack.packb([origin, *chain.from_iterable(numbers.items())])
+            for origin, numbers in counts.items()
+        ]
+        self._run("measure", [self.keys.metrics], [most_origins, *packed])
+
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).
 
@@ -297,6 +308,7 @@ class Store:
 
     def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         script = self._scripts[name]
+        began = time.perf_counter()
         with translated_errors(self.client):
             try:
                 result = self.client.evalsha(script.sha, len(keys), *keys, *args)
@@ -306,6 +318,7 @@ class Store:
                     logger.warning("Redis has forgotten the script %r; it was sent again.", name)
                     self.note("scripts_reloaded")
         self._known.add(name)
+        self.on_call(name, time.perf_counter() - began)
         return result
 
     def _run_many(self, name: str, submissions: Sequence[Submission]) -> list[Any]:

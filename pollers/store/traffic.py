@@ -63,6 +63,11 @@ class Gate(NamedTuple):
         approached = self.now_ms < self.state.get("approach", -APPROACH_MS) + APPROACH_MS
         return "approached" if approached else "open"
 
+    @property
+    def lately(self) -> int:
+        """Attempts in the window of its breaker; 0 where there is none."""
+        return sum(part[1] for part in self.state.get("window") or ())
+
     def closed_for(self) -> float:
         """Return the seconds for which an origin is held or broken yet; 0 for all else."""
         until = {"held": "held", "broken": "open_until"}.get(self.condition())

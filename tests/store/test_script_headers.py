@@ -63,6 +63,7 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     world.store.deliver("p", 1.0)
     world.store.cancel("p")
     world.store.note("malformed")
+    world.store.measure({"o": {"attempts": 1}}, 1)
     return recorder.calls
 
 
