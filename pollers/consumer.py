@@ -15,16 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 class Consumer(consumer.Consumer):
-    """Celery's consumer, without the crashes that an outage can bring.
+    """Celery's consumer, without the crashes that an outage, or a malformed message, can bring.
 
     Celery 5.7 closes a lost connection twice, and acknowledges messages on channels that are closed. Both
-    find kombu's channel without its transport: an `AttributeError`, with which the worker would end.
+    find kombu's channel without its transport: an `AttributeError`, with which the worker would end. So it
+    would with the `ValueError` of a message that is no JSON.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.loop: Callable[..., None]
-        self.loop = partial(_reconnecting, self.loop)
+        self.loop = partial(self._reconnecting, self.loop)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Give up the lost connection; the caller makes a new one."""
@@ -48,14 +49,18 @@ class Consumer(consumer.Consumer):
         super().on_invalid_task(body, message, exc)
         self._note_malformed()
 
+    def _reconnecting(self, loop: Any, *args: Any) -> None:
+        """Run the event loop; what kombu does not catch ends the connection, not the worker."""
+        try:
+            loop(*args)
+        except (KeyError, TypeError, ValueError) as error:
+            # Of a message that is no JSON, or no message: it is off the queue already.
+            logger.exception("A message cannot be read; the event loop begins anew, on a new connection.")
+            self._note_malformed()
+            raise ConnectionError("a message could not be read") from error
+        except AttributeError as error:
+            logger.exception("The event loop begins anew, on a new connection.")
+            raise ConnectionError("a message was acknowledged on a closed connection") from error
+
     def _note_malformed(self) -> None:
         runtime_of(self.app).store.note("malformed")
-
-
-def _reconnecting(loop: Any, *args: Any) -> None:
-    """Run the event loop; what a closed channel brings ends the connection, not the worker."""
-    try:
-        loop(*args)
-    except AttributeError as error:
-        logger.exception("The event loop begins anew, on a new connection.")
-        raise ConnectionError("a message was acknowledged on a closed connection") from error

@@ -1,32 +1,64 @@
-"""Looks for what can lose polls, or keeps them from being attempted."""
+"""Looks at every component for what can lose polls, or keeps them from being attempted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
+from pollers import app
 from pollers.cli.connection import store
+from pollers.cli.examination.finding import Finding
+from pollers.cli.examination.polls import examine_polls, examine_redis
+from pollers.cli.examination.services import (
+    examine_broker,
+    examine_clock,
+    examine_flower,
+    examine_results,
+    examine_settings,
+)
+from pollers.cli.examination.workers import ask_workers, examine_workers
 from pollers.cli.exits import FAILED, SUCCEEDED
-from pollers.cli.text import counted, write_json
-from pollers.store import Risk, risks, server_name
-from pollers.store.listing import count_polls, count_workers
+from pollers.cli.text import counted, printable, write_json
+from pollers.store import Store, server_name
+from pollers.store.census import census
+from pollers.store.damage import damage
+from pollers.store.listing import count_polls
+from pollers.store.vitals import vitals, worker_names
 
-_NO_WORKERS = Risk("No worker dispatches polls.", "Start one: celery -A pollers worker")
 
-
-def diagnose(*, as_json: bool) -> int:
+def diagnose(flower: str | None, *, as_json: bool) -> int:
     """Print what was found; return the exit code."""
     with store() as polls:
-        server, found = server_name(polls), risks(polls)
-        live, workers = count_polls(polls), count_workers(polls)
-    if not workers:
-        found.append(_NO_WORKERS)
+        server, live, workers = server_name(polls), count_polls(polls), worker_names(polls)
+        findings = list(_examine(polls, workers, flower))
+        survived = {one.kind.counter: one.times for one in damage(polls)}
     if as_json:
-        told = [risk._asdict() for risk in found]
-        write_json({"server": server, "polls": live, "workers": workers, "risks": told})
+        told = [finding._asdict() for finding in findings]
+        counts = {"server": server, "polls": live, "workers": sorted(workers), "damage": survived}
+        write_json({**counts, "findings": told})
     else:
-        click.echo(f"{server}, {counted(live, 'poll')}, {counted(workers, 'worker')}.")
-        for risk in found:
-            click.echo(f"- {risk.problem}\n  {risk.cure}")
-        if not found:
+        click.echo(f"{server}, {counted(live, 'poll')}, {counted(len(workers), 'worker')}.")
+        for finding in findings:
+            click.echo(f"- {finding.part}: {printable(finding.problem)}\n  {printable(finding.cure)}")
+        if survived:
+            numbers = ", ".join(f"{number} {name}" for name, number in survived.items())
+            click.echo(f"Survived since the first poll: {numbers}.")
+        if not findings:
             click.echo("All is well.")
-    return FAILED if found else SUCCEEDED
+    return FAILED if findings else SUCCEEDED
+
+
+def _examine(polls: Store, workers: set[str], flower: str | None) -> Iterator[Finding]:
+    yield from examine_settings(app)
+    yield from examine_clock(polls)
+    yield from examine_redis(polls)
+    found = census(polls)
+    yield from examine_polls(polls, vitals(polls), found)
+    unreachable = list(examine_broker(app))
+    yield from unreachable
+    yield from examine_results(app)
+    if not unreachable:
+        yield from examine_workers(ask_workers(app, sorted(found.credentials)), workers)
+    if flower:
+        yield from examine_flower(flower)

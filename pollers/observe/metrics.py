@@ -19,9 +19,10 @@ from prometheus_client.core import (
 
 from pollers.errors import StoreUnavailable
 from pollers.observe.traffic_metrics import traffic_metrics
-from pollers.store import Overview, Store, overview, stats_of
+from pollers.store import Store
 from pollers.store.damage import KINDS
 from pollers.store.meter import sums
+from pollers.store.overview import Overview, overview, stats_of
 from pollers.store.vitals import Vitals, vitals
 
 #: What `PollersCollector` calls the queue of Celery's own routing, which has no name in the store.
@@ -179,7 +180,7 @@ def _vitals(now: Vitals) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "pollers_oldest_due_seconds",
-        "How long the poll that is due longest has waited to be dispatched.",
+        "How long the poll that is due longest has waited for workers.",
         now.oldest_due,
     )
     if now.created:

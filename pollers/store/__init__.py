@@ -1,8 +1,7 @@
 """The only part that speaks to Redis: the schedule, the records, and the scripts that change them."""
 
-from pollers.store.damage import Damage, damage
 from pollers.store.keys import Keys
-from pollers.store.overview import Overview, overview, stats_of
+from pollers.store.overview import Overview, overview
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
 from pollers.store.risks import Risk, risks, server_name
 from pollers.store.store import Store
@@ -14,7 +13,6 @@ __all__ = [
     "Admission",
     "Begun",
     "Claim",
-    "Damage",
     "Dispatch",
     "Found",
     "Keys",
@@ -25,9 +23,7 @@ __all__ = [
     "Settlement",
     "Store",
     "Submission",
-    "damage",
     "overview",
     "risks",
     "server_name",
-    "stats_of",
 ]

@@ -13,7 +13,7 @@ class Kind(NamedTuple):
 
     #: Its name among the counters in `Keys.stats`.
     counter: str
-    #: What has happened, after a number: "3 records could not be read".
+    #: What has happened, as the beginning of a sentence.
     what: str
     #: What to do about it.
     cure: str
@@ -23,37 +23,37 @@ class Kind(NamedTuple):
 KINDS = (
     Kind(
         "unreadable",
-        "reads of a record found it damaged, or of a newer version",
+        "Records were found damaged, or of a newer version",
         "Let all workers have the newest version; records that somebody has edited are listed apart.",
     ),
     Kind(
         "damaged",
-        "records had a damaged spec, progress or held task",
+        "Records had a damaged spec, progress or held task",
         "Let nothing but pollers write to its keys; the workers' logs name the polls, to submit them again.",
     ),
     Kind(
         "malformed",
-        "messages on the workers' queues could not be read",
+        "Messages on the workers' queues could not be read",
         "Give the workers queues that nobody else publishes to; their logs show the messages.",
     ),
     Kind(
         "crashed",
-        "attempts were begun and never settled: their workers died, hang, or were cut off",
+        "Attempts were begun and never settled, as their workers died, hang, or were cut off",
         "Look for kills in the workers' and the kernel's logs; their memory may be short.",
     ),
     Kind(
         "overtaken",
-        "attempts settled after their lease had run out, and were refused",
+        "Attempts settled after their lease had run out, and were refused",
         "Give the workers more CPU, or lower pollers_concurrency; a stopped machine does it, too.",
     ),
     Kind(
         "packs_lost",
-        "packs were not begun within pollers_lease, and were sent again",
+        "Packs were not begun within pollers_lease, and were sent again",
         "Start more workers; look whether something purges or loses messages of the broker.",
     ),
     Kind(
         "scripts_reloaded",
-        "scripts were gone from Redis, and were sent again",
+        "Scripts were gone from Redis, and were sent again",
         "Nothing is lost; find out what restarts Redis, or sends SCRIPT FLUSH.",
     ),
 )

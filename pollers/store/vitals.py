@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from pollers.politeness import PRIORITIES
 from pollers.store.connection import translated_errors
 from pollers.store.store import WORKER_LIFE_MS, Store
+
+#: Entries of a lot that are looked at.
+_ENTRIES = 10
 
 
 class QueueVitals(NamedTuple):
@@ -25,14 +30,17 @@ class Vitals(NamedTuple):
     ping: float
     #: When the first poll was admitted, in epoch seconds by Redis' clock; 0 before.
     created: float
-    #: Seconds for which the poll that is due longest has waited to be dispatched; 0 when none does.
+    #: Seconds for which the poll that is due longest has waited for workers; 0 when none does.
+    #: What a limit, hold, breaker or pause keeps waits for something else.
     oldest_due: float
+    #: Seconds for which the outcome that waits longest could have been delivered; 0 when none does.
+    oldest_outcome: float
     #: By name of the queue, '' for Celery's own routing.
     queues: dict[str, QueueVitals]
 
 
 def vitals(store: Store) -> Vitals:
-    """Return the vitals of a store, in two round trips.
+    """Return the vitals of a store, in four round trips.
 
     Raises:
         StoreUnavailable: Redis cannot be reached.
@@ -47,16 +55,57 @@ def vitals(store: Store) -> Vitals:
         pipe = store.client.pipeline(transaction=False)
         pipe.hget(keys.stats, "created")
         pipe.zrange(keys.schedule, 0, 0, withscores=True)
+        pipe.zrange(keys.releases, 0, 0, withscores=True)
         for queue in queues:
             pipe.zcount(keys.workers(queue), now - WORKER_LIFE_MS, "+inf")
             pipe.zcount(keys.queued(queue), now, "+inf")
-        created, first, *numbers = pipe.execute()
+        created, first, release, *numbers = pipe.execute()
+    oldest = min([*(due for _, due in first), *_parked_since(store, queues), now])
     return Vitals(
         ping=ping,
         created=int(created or 0) / 1000,
-        oldest_due=max(0.0, now - first[0][1]) / 1000 if first else 0.0,
+        oldest_due=(now - oldest) / 1000,
+        oldest_outcome=max(0.0, now - release[0][1]) / 1000 if release else 0.0,
         queues={
             queue: QueueVitals(*pair)
             for queue, *pair in zip(queues, numbers[::2], numbers[1::2], strict=True)
         },
     )
+
+
+def _parked_since(store: Store, queues: Iterable[str]) -> list[int]:
+    """Return when those polls were due, in ms, that are the next of the ones parked for want of workers.
+
+    Entries of a lot whose polls were cancelled meanwhile go when their turn comes; they do not count.
+    """
+    with translated_errors(store.client):
+        pipe = store.client.pipeline(transaction=False)
+        for queue in queues:
+            for priority in PRIORITIES.values():
+                # Members of lots: lot, priority, tag, due time, id (``scripts/lots.lua``).
+                lot = f"queue:{queue}\0{priority}"
+                pipe.zrangebylex(store.keys.lots, f"[{lot}\0", f"({lot}\1", 0, _ENTRIES)
+        members = [member.decode().split("\0") for found in pipe.execute() for member in found]
+        if not members:
+            return []
+        live = store.client.zmscore(store.keys.schedule, [member[-1] for member in members])
+    return [int(member[-2]) for member, score in zip(members, live, strict=True) if score is not None]
+
+
+def worker_names(store: Store) -> set[str]:
+    """Return the node names of the workers that have dispatched in the last few seconds.
+
+    Those that consume no queue of ours, nor any that a poll has asked for, are not among them.
+
+    Raises:
+        StoreUnavailable: Redis cannot be reached.
+
+    """
+    queues = ["", *store.known_queues()]
+    with translated_errors(store.client):
+        seconds, _ = store.client.time()
+        pipe = store.client.pipeline(transaction=False)
+        for queue in queues:
+            pipe.zrangebyscore(store.keys.workers(queue), seconds * 1000 - WORKER_LIFE_MS, "+inf")
+        # A dispatcher's name is that of its node, its process and a part at random.
+        return {name.decode().rsplit(".", 2)[0] for names in pipe.execute() for name in names}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pollers.store import Pack, damage, overview
-from pollers.store.damage import KINDS
+from pollers.store import Pack, overview
+from pollers.store.damage import KINDS, damage
 from tests.store.conftest import StillWorld, World
 from tests.waiting import wait_until
 

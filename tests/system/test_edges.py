@@ -106,6 +106,15 @@ def test_a_message_that_celery_cannot_read_harms_nobody(
     assert works(endpoint)
 
 
+def test_a_message_that_is_no_json_costs_a_connection_only(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """Celery's own consumer would end, and the worker with it."""
+    with counted(client, "malformed"):
+        client.lpush("celery", "not json")
+    assert works(endpoint)
+
+
 def test_a_record_with_a_damaged_spec_fails(worker: Worker, client: redis.Redis, endpoint: Endpoint) -> None:
     """Its next attempt finds out, and whoever waits is told."""
     result = waiting(endpoint, "/damaged")
