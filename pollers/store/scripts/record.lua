@@ -11,6 +11,9 @@ local TYPES = {
   'string', 'string', 'string', 'number', 'number', 'number',
   'string', 'string', 'number', 'string', 'number', 'string',
 }
+local FIELDS = #TYPES
+-- Of this script, so that the loop over the fields of each record finds it soon.
+local type = type
 local PRIORITIES = { high = 0, normal = 1, low = 2 }
 local KNOWN_PRIORITIES = { [0] = true, [1] = true, [2] = true }
 local LIVE_STATES = { waiting = true, running = true }
@@ -26,8 +29,30 @@ end
 
 -- Counts what should not happen, and notes when it last did (see pollers/store/damage.py).
 local function count_damage(counter, number)
+  if number == 0 then return end
   redis.call('HINCRBY', stats, counter, number)
   redis.call('HSET', stats, 'last:' .. counter, clock_ms())
+end
+
+-- Records as they are stored, by id, false for none: those that were fetched, and kept up to date, in this call.
+local fetched = {}
+
+-- Arguments that a command is given at once: what Lua's stack takes, and an even number.
+local AT_ONCE = 1000
+
+-- Fetches the records of polls that are read next: one command costs less than many.
+local function fetch_records(polls, ids)
+  for from = 1, #ids, AT_ONCE do
+    local records = redis.call('HMGET', polls, unpack(ids, from, math.min(from + AT_ONCE - 1, #ids)))
+    for i = 1, #records do fetched[ids[from + i - 1]] = records[i] end
+  end
+end
+
+-- Places polls in the schedule: {moment in ms, id, moment, id, ...}.
+local function place(schedule, places)
+  for from = 1, #places, AT_ONCE do
+    redis.call('ZADD', schedule, unpack(places, from, math.min(from + AT_ONCE - 1, #places)))
+  end
 end
 
 -- The record in a packed one; nil when it is damaged or of a newer version.
@@ -40,8 +65,8 @@ local function unpack_record(packed)
     record[ORIGIN], record[LIMIT], record[PRIORITY] = '', '', PRIORITIES.normal
     record[TENANT], record[PAUSED], record[REQUEST] = '', 0, ''
   end
-  for field, kind in ipairs(TYPES) do
-    if type(record[field]) ~= kind then return nil end
+  for field = 1, FIELDS do
+    if type(record[field]) ~= TYPES[field] then return nil end
   end
   if record[VERSION] > KNOWN_VERSION or not KNOWN_PRIORITIES[record[PRIORITY]] then return nil end
   if not (LIVE_STATES[record[STATE]] or ENDED_STATES[record[STATE]]) then return nil end
@@ -50,7 +75,8 @@ end
 
 -- The record of a poll; nil when there is none, or none that can be read.
 local function read_record(polls, id)
-  local packed = redis.call('HGET', polls, id)
+  local packed = fetched[id]
+  if packed == nil then packed = redis.call('HGET', polls, id) end
   if not packed then return nil end
   local record = unpack_record(packed)
   if not record then count_damage('unreadable', 1) end
@@ -68,5 +94,6 @@ end
 local function write_record(polls, id, record)
   local packed = cmsgpack.pack(record)
   redis.call('HSET', polls, id, packed)
+  if fetched[id] ~= nil then fetched[id] = packed end
   return packed
 end
