@@ -45,7 +45,7 @@ class Runtime:
     def meter(self) -> Meter:
         """What this process counts for metrics: calls of the store from here on, and attempts."""
         meter = Meter(self.store)
-        self.store.on_call = meter.call
+        self.store.calls.on_call = meter.call
         return meter
 
     @cached_property

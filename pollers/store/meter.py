@@ -10,7 +10,10 @@ import logging
 import threading
 import time
 from collections import defaultdict
+from itertools import chain
 from typing import cast
+
+import msgpack
 
 from pollers.errors import StoreUnavailable
 from pollers.store.connection import translated_errors
@@ -84,7 +87,10 @@ class Meter:
         if not counts:
             return
         try:
-            self._store.measure(counts, MOST_ORIGINS)
+            self._store.measure(
+                [msgpack.packb([origin, *chain(*mine.items())]) for origin, mine in counts.items()],
+                MOST_ORIGINS,
+            )
         except StoreUnavailable as error:
             logger.debug("The counts of the last second are lost: %s", error)
 

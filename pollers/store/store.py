@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from functools import partial
 from typing import Any, Self
 
 import msgpack
 import redis
-import tenacity
-from redis.commands.core import Script
 
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
-from pollers.store import scripts
+from pollers.store.calls import Calls, patience
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
 from pollers.store.record import Record, read_records
@@ -73,14 +70,9 @@ class Store:
         self.keys = Keys(settings.prefix)
         #: Hears of an origin and its change: it is ``held`` now, or its breaker is ``open`` or ``closed``.
         self.on_change: Callable[[str, str], None] = lambda origin, change: None
-        #: Hears of each call of a script: its name, and the seconds that it took.
-        self.on_call: Callable[[str, float], None] = lambda name, seconds: None
+        self.calls = Calls(client)
+        self.calls.on_reload = partial(self.note, "scripts_reloaded")
         self._settings = settings
-        self._scripts: dict[str, Script] = {
-            name: client.register_script(scripts.load(name)) for name in scripts.NAMES
-        }
-        #: Scripts that Redis has run before.
-        self._known: set[str] = set()
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -93,7 +85,8 @@ class Store:
 
     def admit_many(self, submissions: Sequence[Submission]) -> list[Admission]:
         """Accept polls, each by itself, in one round trip."""
-        return [Admission.read(answer) for answer in _patience(self._run_many, "admit", submissions)]
+        calls = [self._admitting(submission) for submission in submissions]
+        return [Admission.read(answer) for answer in patience(self.calls.run_many, "admit", calls)]
 
     def _admitting(self, submission: Submission) -> tuple[list[str], list[Any]]:
         keys, one, timeout = self.keys, submission, submission.timeout
@@ -255,13 +248,9 @@ class Store:
         except StoreUnavailable as error:
             logger.warning("%d times %s could not be counted: %s", number, counter, error)
 
-    def measure(self, counts: Mapping[str, Mapping[str, int]], most_origins: int) -> None:
-        """Add counts by origin and field to the sums of the system; origin '' is for those without one."""
-        packed = [
-            msgpack.packb([origin, *chain.from_iterable(numbers.items())])
-            for origin, numbers in counts.items()
-        ]
-        self._run("measure", [self.keys.metrics], [most_origins, *packed])
+    def measure(self, counts: Sequence[bytes], most_origins: int) -> None:
+        """Add what a process has counted (`pollers.store.meter`) to the sums of the system."""
+        self._run("measure", [self.keys.metrics], [most_origins, *counts])
 
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).
@@ -289,40 +278,11 @@ class Store:
         return sorted(name.decode() for name in names)
 
     def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
-        script = self._scripts[name]
-        began = time.perf_counter()
-        with translated_errors(self.client):
-            try:
-                result = self.client.evalsha(script.sha, len(keys), *keys, *args)
-            except redis.exceptions.NoScriptError:
-                result = script(keys=keys, args=args)
-                if name in self._known:
-                    logger.warning("Redis has forgotten the script %r; it was sent again.", name)
-                    self.note("scripts_reloaded")
-        self._known.add(name)
-        self.on_call(name, time.perf_counter() - began)
-        return result
-
-    def _run_many(self, name: str, submissions: Sequence[Submission]) -> list[Any]:
-        with translated_errors(self.client):
-            pipe = self.client.pipeline(transaction=False)
-            for submission in submissions:
-                keys, args = self._admitting(submission)
-                self._scripts[name](keys=keys, args=args, client=pipe)
-            return pipe.execute()
+        return self.calls.run(name, keys, args)
 
     def _patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run a script that may safely run twice, again over a short outage."""
-        return _patience(self._run, name, keys, args)
-
-
-_patience = tenacity.Retrying(
-    retry=tenacity.retry_if_exception_type(StoreUnavailable),
-    wait=tenacity.wait_random_exponential(multiplier=0.05, max=1),
-    stop=tenacity.stop_after_attempt(4),
-    sleep=lambda seconds: time.sleep(seconds),  # looked up late, so that gevent can replace it
-    reraise=True,
-)
+        return patience(self._run, name, keys, args)
 
 
 def _ms(seconds: float) -> int:

@@ -98,7 +98,7 @@ def test_gates_beyond_the_first_are_told_together(world: World) -> None:
 def test_calls_of_redis_are_counted_by_script(world: World) -> None:
     """From when a process measures."""
     meter = Meter(world.store)
-    world.store.on_call = meter.call
+    world.store.calls.on_call = meter.call
     world.admit()
     world.dispatch()
     meter.flush()
