@@ -21,8 +21,7 @@ from pollers.errors import StoreUnavailable
 from pollers.observe.traffic_metrics import traffic_metrics
 from pollers.store import Store
 from pollers.store.damage import KINDS
-from pollers.store.meter import sums
-from pollers.store.overview import Overview, overview, stats_of
+from pollers.store.overview import Overview, counters, overview
 from pollers.store.vitals import Vitals, vitals
 
 #: What `PollersCollector` calls the queue of Celery's own routing, which has no name in the store.
@@ -54,7 +53,7 @@ class PollersCollector:
 
     def _collect(self) -> Iterator[Metric]:
         store = self._store
-        stats, measured = stats_of(store), sums(store)
+        stats, measured = counters(store, store.keys.stats), counters(store, store.keys.metrics)
         yield from _polls(overview(store), stats)
         yield from _attempts(measured, stats.get("shared", 0))
         yield _histogram(
@@ -120,19 +119,15 @@ def _attempts(measured: Mapping[str, int], shared: int) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "pollers_attempts_shared", "Attempts that got the answer of another poll's request.", shared
     )
-    requests = HistogramMetricFamily(
+    yield _histograms(
         "pollers_request_duration_seconds",
         "Time that requests of attempts have taken, by origin.",
-        labels=["origin"],
+        "origin",
+        _REQUESTS,
+        measured,
+        ("requests:", "request_ms:"),
+        1000,
     )
-    by_origin: dict[str, list[tuple[int, int]]] = {}
-    for name, number in _under(measured, "requests:"):
-        bucket, origin = name.split(":", 1)
-        by_origin.setdefault(origin, []).append((int(bucket), number))
-    for origin, numbers in sorted(by_origin.items()):
-        buckets = _cumulative(_REQUESTS, _buckets(numbers), 1000)
-        requests.add_metric([origin], buckets, measured.get(f"request_ms:{origin}", 0) / 1000)
-    yield requests
 
 
 def _trouble(stats: Mapping[str, int]) -> Iterator[Metric]:
@@ -159,19 +154,15 @@ def _trouble(stats: Mapping[str, int]) -> Iterator[Metric]:
 
 
 def _redis(measured: Mapping[str, int]) -> Iterator[Metric]:
-    calls = HistogramMetricFamily(
+    yield _histograms(
         "pollers_redis_call_seconds",
         "Time that the workers' calls of Redis have taken, by script.",
-        labels=["script"],
+        "script",
+        _CALLS,
+        measured,
+        ("calls:", "call_us:"),
+        1e6,
     )
-    by_script: dict[str, list[tuple[int, int]]] = {}
-    for name, number in _under(measured, "calls:"):
-        bucket, script = name.split(":", 1)
-        by_script.setdefault(script, []).append((int(bucket), number))
-    for script, numbers in sorted(by_script.items()):
-        buckets = _cumulative(_CALLS, _buckets(numbers), 1e6)
-        calls.add_metric([script], buckets, measured.get(f"call_us:{script}", 0) / 1e6)
-    yield calls
 
 
 def _vitals(now: Vitals) -> Iterator[Metric]:
@@ -228,6 +219,28 @@ def _histogram(
     return HistogramMetricFamily(
         name, documentation, buckets=_cumulative(exponents, buckets, per_unit), sum_value=total / per_unit
     )
+
+
+def _histograms(
+    name: str,
+    documentation: str,
+    label: str,
+    exponents: range,
+    measured: Mapping[str, int],
+    prefixes: tuple[str, str],
+    per_unit: float,
+) -> Metric:
+    """Return the histograms of each value of a label; the prefixes are of bucket counts and of totals."""
+    counts, totals = prefixes
+    family = HistogramMetricFamily(name, documentation, labels=[label])
+    by_value: dict[str, list[tuple[int, int]]] = {}
+    for rest, number in _under(measured, counts):
+        bucket, value = rest.split(":", 1)
+        by_value.setdefault(value, []).append((int(bucket), number))
+    for value, numbers in sorted(by_value.items()):
+        buckets = _cumulative(exponents, _buckets(numbers), per_unit)
+        family.add_metric([value], buckets, measured.get(f"{totals}{value}", 0) / per_unit)
+    return family
 
 
 def _cumulative(exponents: range, buckets: Mapping[int, int], per_unit: float) -> list[tuple[str, float]]:

@@ -11,12 +11,10 @@ import threading
 import time
 from collections import defaultdict
 from itertools import chain
-from typing import cast
 
 import msgpack
 
 from pollers.errors import StoreUnavailable
-from pollers.store.connection import translated_errors
 from pollers.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -101,15 +99,3 @@ class Meter:
                 self.flush()
             except Exception:
                 logger.exception("The counts of the last second are lost.")
-
-
-def sums(store: Store) -> dict[str, int]:
-    """Return the sums of the whole system, as ``measure.lua`` keeps them.
-
-    Raises:
-        StoreUnavailable: Redis cannot be reached.
-
-    """
-    with translated_errors(store.client):
-        raw = cast("dict[bytes, bytes]", store.client.hgetall(store.keys.metrics))
-    return {name.decode(): int(number) for name, number in raw.items()}

@@ -99,15 +99,15 @@ def overview(store: Store) -> Overview:
     )
 
 
-def stats_of(store: Store) -> dict[str, int]:
-    """Return the counters of a store by name.
+def counters(store: Store, key: str) -> dict[str, int]:
+    """Return the counters in a hash of a store, its ``stats`` or its ``metrics``, by name.
 
     Raises:
         StoreUnavailable: Redis cannot be reached.
 
     """
     with translated_errors(store.client):
-        raw = cast("dict[bytes, bytes]", store.client.hgetall(store.keys.stats))
+        raw = cast("dict[bytes, bytes]", store.client.hgetall(key))
     return {name.decode(): int(number) for name, number in raw.items()}
 
 

@@ -48,7 +48,7 @@ def sick(redis_url: str) -> Iterator[Store]:
 
 
 def test_everything_that_is_wrong_is_told(sick: Store, redis_url: str, tmp_path: Path) -> None:
-    """Of every component that a command can see by itself; damage of the last hour only."""
+    """To programs and to people: all that a command can see by itself, and damage of the last hour."""
     broker = f"redis://:secret@127.0.0.1:{free_port()}/0"
     environment = {
         "POLLERS_REDIS_URL": redis_url,
@@ -57,7 +57,8 @@ def test_everything_that_is_wrong_is_told(sick: Store, redis_url: str, tmp_path:
         "CELERY_RESULT_BACKEND": "disabled://",
         "POLLERS_FLOWER_URL": f"http://127.0.0.1:{free_port()}",
     }
-    found = findings(Commands(tmp_path, environment))
+    commands = Commands(tmp_path, environment)
+    found = findings(commands)
     beginnings = (
         "settings: POLLERS_PAK_SIZE is not a setting of pollers; did you mean POLLERS_PACK_SIZE?",
         "redis: Redis keeps no append-only file",
@@ -75,6 +76,13 @@ def test_everything_that_is_wrong_is_told(sick: Store, redis_url: str, tmp_path:
     assert len(found) == len(beginnings)
     assert all(found.values())
     assert not any("secret" in problem for problem in found)
+    told = commands("doctor")
+    assert told.code == 1
+    lines = told.out.splitlines()
+    assert lines[0].endswith("3 polls, 0 workers.")
+    at = lines.index("- workers: No worker dispatches polls.")
+    assert lines[at + 1] == "  Start one: celery -A pollers worker"
+    assert lines[-1] == "Survived since the first poll: 1 unreadable, 2 malformed."
 
 
 def test_workers_are_asked_what_they_lack(
@@ -93,14 +101,3 @@ def test_workers_are_asked_what_they_lack(
     parts = {problem.partition(":")[0] for problem in found}
     assert parts <= {"redis", "workers", "polls"}
     assert not any("did not answer" in problem or "clock" in problem for problem in found)
-
-
-def test_the_doctor_tells_people_the_same(sick: Store, redis_url: str, tmp_path: Path) -> None:
-    """A line for each problem, one for its cure, and what was survived; exit code 1."""
-    told = Commands(tmp_path, {"POLLERS_REDIS_URL": redis_url})("doctor")
-    assert told.code == 1
-    lines = told.out.splitlines()
-    assert lines[0].endswith("3 polls, 0 workers.")
-    at = lines.index("- workers: No worker dispatches polls.")
-    assert lines[at + 1] == "  Start one: celery -A pollers worker"
-    assert lines[-1] == "Survived since the first poll: 1 unreadable, 2 malformed."

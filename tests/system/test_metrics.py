@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from pollers import PollFailed, poll
-from pollers.cli import main
+from pollers.cli.metrics import metrics
 from pollers.metrics_port import MetricsPort
 from pollers.runtime import runtime_of
 from tests.conftest import free_port
@@ -67,22 +67,21 @@ def test_a_worker_tells_of_the_attempts_of_all(served: Metrics, endpoint: Endpoi
     wait_until(lambda: served("pollers_attempts_total", origin=origin, status="none", outcome="failed") == 1)
 
 
-def test_the_command_tells_the_same(served: Metrics, tmp_path: Path, shared_redis_url: str) -> None:
+def test_the_command_tells_the_same(served: Metrics) -> None:
     """As text and as JSON."""
-    pollers = Commands(tmp_path, {"POLLERS_REDIS_URL": shared_redis_url})
+    asked = CliRunner().invoke
     names = {one.name for one in served.samples()}
-    text = pollers("metrics").out
-    families = text_string_to_metric_families(text)
+    families = text_string_to_metric_families(asked(metrics, []).output)
     assert {one.name for family in families for one in family.samples} == names
-    assert {one["name"] for one in pollers("metrics", "--json").json()} == names
+    assert {one["name"] for one in json.loads(asked(metrics, ["--json"]).output)} == names
 
 
 def test_the_command_prints_what_is_shipped() -> None:
     """The dashboard and the rules, one at a time."""
     asked = CliRunner().invoke
-    assert json.loads(asked(main, ["metrics", "--dashboard"]).output)["title"] == "pollers"
-    assert "PollersRedisDown" in asked(main, ["metrics", "--rules"]).output
-    refused = asked(main, ["metrics", "--json", "--rules"])
+    assert json.loads(asked(metrics, ["--dashboard"]).output)["title"] == "pollers"
+    assert "PollersRedisDown" in asked(metrics, ["--rules"]).output
+    refused = asked(metrics, ["--json", "--rules"])
     assert (refused.exit_code, "exclude each other" in refused.output) == (2, True)
 
 
