@@ -1,4 +1,4 @@
-"""The worker's consumer, which outlives an outage of Redis."""
+"""The worker's consumer, which outlives an outage of Redis and stops at once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from pollers.runtime import runtime_of
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that the event loop of gevent and eventlet waits for messages before it looks for a shutdown.
+#: Celery's waits 2 s, twice.
+ATTENTION = 0.25
+
 
 class Consumer(consumer.Consumer):
     """Celery's consumer, without the crashes that an outage, or a malformed message, can bring.
@@ -26,6 +30,11 @@ class Consumer(consumer.Consumer):
         super().__init__(*args, **kwargs)
         self.loop: Callable[..., None]
         self.loop = partial(self._reconnecting, self.loop)
+
+    def loop_args(self) -> tuple[Any, ...]:
+        """Return what the event loop works with; one without a hub waits for a short time at once."""
+        consumer, connection, *others = super().loop_args()
+        return consumer, connection if self.hub else _Attentive(connection), *others
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Give up the lost connection; the caller makes a new one."""
@@ -64,3 +73,17 @@ class Consumer(consumer.Consumer):
 
     def _note_malformed(self) -> None:
         runtime_of(self.app).store.note("malformed")
+
+
+class _Attentive:
+    """A connection to the broker that never waits long for messages."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def drain_events(self, timeout: float) -> Any:
+        """Handle what comes within ``timeout`` seconds, or sooner."""
+        return self._connection.drain_events(timeout=min(timeout, ATTENTION))
