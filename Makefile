@@ -10,7 +10,7 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test slow browser chaos network soak lint format docs bench screenshots clean
+.PHONY: help install run dev test slow browser chaos network prometheus soak lint format docs bench screenshots clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ chaos: $(STAMP) ## Kill and cut off everything that can be, and count the polls:
 network: $(STAMP) ## Run the tests that need public addresses, in a network namespace without any other network.
 	unshare --net --map-root-user sh -c 'ip link set lo up && ip address add 198.41.0.4/32 dev lo \
 		&& ip address add 199.9.14.201/32 dev lo && $(BIN)/python -m pytest -m network tests/network'
+
+prometheus: $(STAMP) ## Ask a real Prometheus what is in the dashboard and the alert rules (apt-get install prometheus).
+	$(BIN)/python -m pytest -m prometheus tests/prometheus
 
 soak: $(STAMP) ## Keep 100,000 polls waiting and 300 attempts a second going, for ten minutes of kill -9.
 	$(BIN)/python -m tests.chaos.soak

@@ -16,8 +16,9 @@ from pollers.runtime import runtime_of, use
 from pollers.settings import InvalidSetting, Settings
 from pollers.task import PollTask
 
-#: The worker's step, by name: only workers import it.
+#: The worker's steps, by name: only workers import them.
 DISPATCHER = "pollers.dispatcher:Dispatcher"
+METRICS_PORT = "pollers.metrics_port:MetricsPort"
 
 #: Defaults of Celery settings for pollers' own application, each with the reason that this work gives
 #: it. An application of your own keeps its own; docs/operations.md says which are worth copying.
@@ -67,7 +68,7 @@ def setup(app: Celery) -> Celery:
         Settings.read(app.conf, os.environ)
     else:
         app.on_after_configure.connect(_configure, weak=False)
-    app.steps["consumer"].add(DISPATCHER)
+    app.steps["consumer"].update((DISPATCHER, METRICS_PORT))
     if app.finalized:
         _register(app)
     else:

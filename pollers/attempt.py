@@ -16,7 +16,7 @@ from pollers.conditional import conditional_headers
 from pollers.conditions import Decision, asked_hold, is_trouble
 from pollers.due import Due, aligned
 from pollers.following import is_constant
-from pollers.progress import Progress
+from pollers.progress import NONE, Progress
 from pollers.settings import Settings
 from pollers.spec import PollSpec
 from pollers.step import take_step
@@ -76,17 +76,29 @@ def ask(attempt: Attempt, transport: Transport) -> Answer | None:
     return transport.fetch(request, timeout=timeout, kept=progress.http)
 
 
-def settlement_of(attempt: Attempt, answer: Answer | None, settings: Settings) -> Settlement | None:
-    """Decide on an answer; None when the attempt was not made, as its deadline had come."""
+def settlement_of(
+    attempt: Attempt,
+    answer: Answer | None,
+    settings: Settings,
+    on_damage: Callable[[], object] = lambda: None,
+) -> Settlement | None:
+    """Decide on an answer; None when the attempt was not made, as its deadline had come.
+
+    ``on_damage`` is called when somebody has damaged the record.
+    """
     try:
         spec, _ = _parsed(attempt.record.spec)
         progress = Progress.from_json(attempt.record.progress)
     except Exception:
+        on_damage()
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
     if not _is_known(spec):
         return _failed(attempt, "PollFailed", f"no convention {spec.convention!r} {_UNKNOWN}")
     if answer is None:
         return None
+    if progress is NONE and attempt.record.progress:
+        logger.warning("The progress of poll %s is damaged; it counts from the beginning.", attempt.poll_id)
+        on_damage()
     try:
         return _settlement(attempt, spec, progress, answer, settings)
     except Exception:

@@ -28,9 +28,18 @@ class AttemptTask(Task):
     _engine: tuple[Runtime, Engine] | None = None
     _making = threading.Lock()
 
-    def run(self, pack_id: str, queue: str, polls: list[Any], shard: int = 0) -> dict[str, int]:
-        """Make the attempts of a pack; ``polls`` is flat: id, attempt, due time in ms, id, ..."""
-        return self._engine_here().run_pack(Pack(pack_id, queue, polls, shard))._asdict()
+    def run(self, *message: Any) -> dict[str, int]:
+        """Make the attempts of a pack; the message is a `Pack`, without its shard where that is the first.
+
+        Raises:
+            TypeError: The message has another form.
+
+        """
+        pack = Pack(*message) if len(message) in (3, 4) else None
+        if pack is None or not pack.is_sound:
+            runtime_of(self._get_app()).store.note("malformed")
+            raise TypeError(f"not the message of a pack of attempts: {message!r:.200}")
+        return self._engine_here().run_pack(pack)._asdict()
 
     def _engine_here(self) -> Engine:
         """Return the engine of this process; a forked child makes its own."""
@@ -44,13 +53,16 @@ class AttemptTask(Task):
         from pollers.changes import Changes
         from pollers.engine import Engine
         from pollers.observe import events
+        from pollers.observe.counting import count_attempts
 
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
-        changes = Changes(app, runtime.store)
+        changes, meter = Changes(app, runtime.store), runtime.meter
+        meter.flush_each_second()
 
         def observe(settled: list[Settled]) -> None:
             changes.observe(settled)
+            count_attempts(meter, settled)
             if per_second and runtime.events_enabled():
                 attempt_events.send(settled)
 
@@ -67,7 +79,12 @@ class AttemptTask(Task):
             publish=changes.end,
             observe=observe,
         )
-        # Celery waits for tasks; a slow attempt has outlived the task of its pack.
+
+        def finish(**_: Any) -> None:
+            # Celery waits for tasks; a slow attempt has outlived the task of its pack.
+            engine.drain()
+            meter.flush()
+
         for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):
-            shutdown.connect(lambda **_: engine.drain(), weak=False)
+            shutdown.connect(finish, weak=False)
         return engine

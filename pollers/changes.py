@@ -69,7 +69,7 @@ class Changes:
         """
         if _MARK in record.progress:
             self._tell(poll_id, record.spec, record.progress, patiently=True)
-        held.publish(self._app, poll_id, record)
+        held.publish(self._app, poll_id, record, lambda: self._store.note("damaged"))
 
     def _tell(self, poll_id: str, spec_text: str, progress_text: str, *, patiently: bool = False) -> None:
         try:

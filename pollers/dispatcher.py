@@ -162,6 +162,7 @@ class Dispatching:
             introduce(self._store, found.strangers)
         if self._retiring and found.next_due_in is None and not found.releasing:
             self._forget_retired()
+        self._runtime.meter.flush_when_due()
         tick = _next_tick(found, self._tick)
         return min(tick, SHORTEST_TICK) if released else tick
 

@@ -206,7 +206,7 @@ class Engine:
         decided = [
             (flight.attempt, _without_news(settlement) if flight.joined else settlement)
             for flight in flights
-            if (settlement := settlement_of(flight.attempt, flight.answer, self._settings))
+            if (settlement := settlement_of(flight.attempt, flight.answer, self._settings, self._note_damage))
         ]
         if not decided:
             return
@@ -228,6 +228,9 @@ class Engine:
         ]
         with self._observing:
             self._observe(settled)
+
+    def _note_damage(self) -> None:
+        self._shards[0].store.note("damaged")
 
     def _deliver(self, poll_id: str, record: Record) -> None:
         try:

@@ -7,6 +7,7 @@ when the poll ends, so that results, links, chains and chords are Celery's own w
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kombu.utils.json import dumps, loads
@@ -49,14 +50,24 @@ def pack(options: dict[str, Any], poll_id: str) -> str:
     return dumps(kept) if kept else ""
 
 
-def publish(app: Celery, poll_id: str, record: Record) -> None:
+def publish(
+    app: Celery, poll_id: str, record: Record, on_damage: Callable[[], object] = lambda: None
+) -> None:
     """Publish the held task of an ended poll; running it delivers the outcome.
+
+    ``on_damage`` is called when somebody has damaged it, which costs its links.
 
     Raises:
         kombu.exceptions.OperationalError: The broker cannot be reached.
 
     """
-    options = _options(poll_id, record)
+    try:
+        options = dict(loads(record.held)) if record.held else {}
+    except (TypeError, ValueError):
+        # The outcome is delivered all the same.
+        logger.error("The options of poll %s are damaged; its links and chain are lost.", poll_id)
+        on_damage()
+        options = {}
     ignore_result = options.pop("ignore_result", False)
     headers = {**options.pop("headers", {}), HELD_HEADER: True, "ignore_result": ignore_result}
     spec = PollSpec.salvaged(record.spec)
@@ -80,15 +91,6 @@ def publish(app: Celery, poll_id: str, record: Record) -> None:
         add_to_parent=False,
         **options,
     )
-
-
-def _options(poll_id: str, record: Record) -> dict[str, Any]:
-    """Return what `pack` kept; nothing when it is damaged, so that the outcome is delivered all the same."""
-    try:
-        return dict(loads(record.held)) if record.held else {}
-    except (TypeError, ValueError):
-        logger.error("The options of poll %s are damaged; its links and chain are lost.", poll_id)
-        return {}
 
 
 def texts(spec: PollSpec) -> tuple[str, str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from pollers.store import Polls
+    from pollers.store.meter import Meter
     from pollers.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,17 @@ class Runtime:
         from pollers.store import connect_polls
 
         return connect_polls(self.settings)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """What this process counts for metrics: calls of the store from here on, and attempts."""
+        from pollers.store.meter import Meter
+
+        stores = self.store.stores
+        meter = Meter(stores[0])
+        for store in stores:
+            store.calls.on_call = meter.call
+        return meter
 
     @cached_property
     def transport(self) -> Transport:

@@ -82,6 +82,8 @@ class Settings:
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
+    #: Where a worker serves metrics to Prometheus: ``9808``, or ``0.0.0.0:9808``; empty for nowhere.
+    metrics_port: str = ""
     #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
     limits: Limits = NO_LIMITS
     #: When the breaker of an origin opens, and for how long; None for no breakers.
@@ -170,10 +172,27 @@ class Settings:
                     raise InvalidSetting(
                         f"pollers_{name} has {host!r}; a host is a name in ASCII (xn--...), or *.example.com."
                     )
+        if self.metrics_port:
+            listening_address(self.metrics_port)
         if self.proxy and not self.proxy.lower().startswith(PROXIES):
             raise InvalidSetting(f"pollers_proxy must be a URL that begins with {', '.join(PROXIES)}.")
         if not self.prefix or set(self.prefix) & set("{}* "):
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
+
+
+def listening_address(text: str) -> tuple[str, int]:
+    """Return host and port of ``9808`` or ``0.0.0.0:9808``; the host is this machine's own without one.
+
+    Raises:
+        InvalidSetting: It is neither.
+
+    """
+    host, _, port = text.strip().rpartition(":")
+    if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
+        raise InvalidSetting(
+            f"{text!r:.60} is no place for pollers_metrics_port; it should be a port, or host:port."
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def misspelt(conf: Iterable[Any], environ: Iterable[str]) -> list[str]:

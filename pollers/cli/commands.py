@@ -11,6 +11,7 @@ from pollers.cli.doctor import doctor
 from pollers.cli.exits import Commands
 from pollers.cli.guest import limits, origins
 from pollers.cli.ls import ls
+from pollers.cli.metrics import metrics
 from pollers.cli.probe import probe
 from pollers.cli.run import run
 from pollers.cli.show import show
@@ -47,6 +48,6 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 for command in (
     *(run, submit, probe, ls, show, cancel, nudge, pause, resume),
-    *(limits, origins, doctor, dev),
+    *(limits, origins, metrics, doctor, dev),
 ):
     main.add_command(command)

@@ -1,86 +1,92 @@
-"""Looks for what can lose polls, or keeps them from being attempted."""
+"""What `pollers doctor` prints."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Iterator
 
 import click
 
+from pollers import app
 from pollers.cli.connection import store
+from pollers.cli.examination.finding import Finding
+from pollers.cli.examination.polls import examine_polls, examine_redis
+from pollers.cli.examination.services import (
+    examine_broker,
+    examine_clock,
+    examine_flower,
+    examine_results,
+    examine_settings,
+)
+from pollers.cli.examination.workers import ask_workers, examine_workers
 from pollers.cli.exits import FAILED, SUCCEEDED
 from pollers.cli.text import counted, printable, write_json
 from pollers.errors import StoreUnavailable
-from pollers.store import Store
+from pollers.store import Polls, Store
+from pollers.store.census import census
 from pollers.store.connection import place
-from pollers.store.listing import count_polls, count_workers
-from pollers.store.risks import Risk, risks, server_name
-
-_NO_WORKERS = Risk("No worker dispatches polls.", "Start one: celery -A pollers worker")
-
-
-@dataclasses.dataclass(kw_only=True)
-class _Diagnosis:
-    """What was found of one schedule."""
-
-    server: str
-    polls: int
-    workers: int
-    risks: list[Risk]
+from pollers.store.damage import damage
+from pollers.store.listing import count_polls
+from pollers.store.risks import server_name
+from pollers.store.shards import Shards
+from pollers.store.vitals import vitals, worker_names
 
 
-def diagnose(*, as_json: bool) -> int:
+def diagnose(flower: str | None, *, as_json: bool) -> int:
     """Print what was found; return the exit code."""
     with store() as polls:
-        if len(polls.stores) == 1:
-            found = [_look_at(polls.stores[0])]
-        else:
-            found = [_try_to_look_at(shard) for shard in polls.stores]
-        names = [f"Shard {number}, {place(one.client)}: " for number, one in enumerate(polls.stores)]
+        polls, away = _reachable(polls)
+        server, live, workers = server_name(polls.stores[0]), count_polls(polls), worker_names(polls)
+        findings = [*away, *_examine(polls, workers, flower)]
+        survived = {one.kind.counter: one.times for one in damage(polls)}
     if as_json:
-        _print_json(found)
+        told = [finding._asdict() for finding in findings]
+        counts = {"server": server, "polls": live, "workers": sorted(workers), "damage": survived}
+        write_json({**counts, "findings": told})
     else:
-        for name, one in zip(names if len(found) > 1 else [""], found, strict=True):
-            _print(name, one)
-        if not any(one.risks for one in found):
+        click.echo(f"{server}, {counted(live, 'poll')}, {counted(len(workers), 'worker')}.")
+        for finding in findings:
+            click.echo(f"- {finding.part}: {printable(finding.problem)}\n  {printable(finding.cure)}")
+        if survived:
+            numbers = ", ".join(f"{number} {name}" for name, number in survived.items())
+            click.echo(f"Survived since the first poll: {numbers}.")
+        if not findings:
             click.echo("All is well.")
-    return FAILED if any(one.risks for one in found) else SUCCEEDED
+    return FAILED if findings else SUCCEEDED
 
 
-def _look_at(shard: Store) -> _Diagnosis:
-    found = _Diagnosis(
-        server=server_name(shard), polls=count_polls(shard), workers=count_workers(shard), risks=risks(shard)
-    )
-    if not found.workers:
-        found.risks.append(_NO_WORKERS)
-    return found
+def _reachable(polls: Polls) -> tuple[Polls, list[Finding]]:
+    """Leave out shards that are away, unless all are; say which."""
+    if isinstance(polls, Store):
+        return polls, []
+    there, away = [], []
+    for shard in polls.stores:
+        try:
+            server_name(shard)
+        except StoreUnavailable as error:
+            away.append(Finding("redis", str(error), "Start it again; its polls are not attempted before."))
+        else:
+            there.append(shard)
+    return (Shards(there, polls.settings), away) if there else (polls, [])
 
 
-def _try_to_look_at(shard: Store) -> _Diagnosis:
-    """Look at one of several shards; that it cannot be reached is no reason not to look at the others."""
-    try:
-        return _look_at(shard)
-    except StoreUnavailable as error:
-        away = Risk(f"{error}", "Start it again; its polls are not attempted before.")
-        return _Diagnosis(server="away", polls=0, workers=0, risks=[away])
-
-
-def _print(name: str, found: _Diagnosis) -> None:
-    counts = f"{counted(found.polls, 'poll')}, {counted(found.workers, 'worker')}."
-    click.echo(f"{name}{found.server}, {counts}")
-    for risk in found.risks:
-        click.echo(printable(f"- {risk.problem}"))
-        click.echo(f"  {risk.cure}")
-
-
-def _print_json(found: list[_Diagnosis]) -> None:
-    told = [{**vars(one), "risks": [risk._asdict() for risk in one.risks]} for one in found]
-    if len(told) == 1:
-        write_json(told[0])
-        return
-    together = {
-        "server": told[0]["server"],
-        "polls": sum(one.polls for one in found),
-        "workers": min(one.workers for one in found),
-        "risks": [risk for one in told for risk in one["risks"]],
-    }
-    write_json({**together, "shards": told})
+def _examine(polls: Polls, workers: set[str], flower: str | None) -> Iterator[Finding]:
+    yield from examine_settings(app)
+    credentials: set[str] = set()
+    for shard in polls.stores:
+        which = f"Shard at {place(shard.client)}: " if len(polls.stores) > 1 else ""
+        found = census(shard)
+        credentials.update(found.credentials)
+        for examined in (
+            examine_clock(shard),
+            examine_redis(shard),
+            examine_polls(shard, vitals(shard), found),
+        ):
+            for finding in examined:
+                yield finding._replace(problem=f"{which}{finding.problem}")
+    unreachable = list(examine_broker(app))
+    yield from unreachable
+    yield from examine_results(app)
+    if not unreachable:
+        yield from examine_workers(ask_workers(app, sorted(credentials)), workers)
+    if flower:
+        yield from examine_flower(flower)

@@ -72,7 +72,7 @@ def _origin(gate: Gate, limits: dict[str, Gate]) -> dict[str, Any]:
         "origin": gate.name,
         "state": gate.condition(),
         "seconds": round(gate.closed_for(), 1),
-        "attempts": sum(part[1] for part in window),
+        "attempts": gate.lately,
         "failures": sum(part[2] for part in window),
         "limit": limit,
         "waiting": gate.parked + (limits[limit].parked if limit in limits else 0),

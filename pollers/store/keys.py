@@ -18,7 +18,8 @@ class Keys:
         #: ZSET, poll id -> the moment in ms from which its held task may be published (again).
         #: Polls with an outcome that is not delivered yet.
         self.releases = tag + "releases"
-        #: HASH, counter -> number, since the store was created, and when that was. About 60 small fields.
+        #: HASH, counter -> number, since the store was created, and when that was; ``last:<counter>`` -> when
+        #: in ms something of `pollers.store.damage` last happened. About 70 small fields.
         self.stats = tag + "stats"
         #: SET, names of the queues that polls have asked for. A few.
         self.queues = tag + "queues"
@@ -51,6 +52,9 @@ class Keys:
         #: HASH, ``here`` and ``servers`` -> over how many shards the polls are divided, in this store and by
         #: servers. Missing where there is one shard.
         self.layout = tag + "layout"
+        #: HASH, what processes have counted of attempts and calls -> number (`pollers.store.meter`). About 20
+        #: small fields for each of 50 origins.
+        self.metrics = tag + "metrics"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
+from typing import cast
 
 from pollers.store.connection import translated_errors
+from pollers.store.damage import KINDS
 from pollers.store.shards import Polls
 from pollers.store.store import Store
 
@@ -47,6 +49,8 @@ class Overview:
     openings: int
     #: Attempts that have got the answer of another poll's request.
     shared: int
+    #: What should not happen and was survived, by its name in `pollers.store.damage`.
+    damage: Mapping[str, int]
     #: Lateness in milliseconds that half of all attempts did not exceed; 0 before the first.
     lateness_p50: float
     #: Lateness in milliseconds that 99 in 100 attempts did not exceed; 0 before the first.
@@ -82,6 +86,7 @@ def overview(polls: Polls) -> Overview:
         holds=stats["origins_held"],
         openings=stats["origins_open"],
         shared=stats["shared"],
+        damage={kind.counter: stats[kind.counter] for kind in KINDS},
         lateness_p50=lateness_quantile(stats, 0.50),
         lateness_p99=lateness_quantile(stats, 0.99),
     )
@@ -99,8 +104,20 @@ def _counts(store: Store) -> dict[str, int]:
         pipe.hgetall(keys.stats)
         pipe.zcard(keys.lots)
         live, due, releasing, raw, parked = pipe.execute()
-    counters = {name.decode(): int(number) for name, number in raw.items()}
-    return {**counters, "live": live, "due": due, "releasing": releasing, "parked": parked}
+    counted = {name.decode(): int(number) for name, number in raw.items()}
+    return {**counted, "live": live, "due": due, "releasing": releasing, "parked": parked}
+
+
+def counters(store: Store, key: str) -> Counter[str]:
+    """Return the counters in a hash of a store, its ``stats`` or its ``metrics``, by name.
+
+    Raises:
+        StoreUnavailable: Redis cannot be reached.
+
+    """
+    with translated_errors(store.client):
+        raw = cast("dict[bytes, bytes]", store.client.hgetall(key))
+    return Counter({name.decode(): int(number) for name, number in raw.items()})
 
 
 def lateness_quantile(stats: Mapping[str, int], share: float) -> float:

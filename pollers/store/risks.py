@@ -10,6 +10,8 @@ from pollers.store.store import Store
 
 #: The oldest Redis that has what the scripts use.
 OLDEST_REDIS = (6, 2)
+#: The share of its memory from which on a Redis is nearly full.
+FULL = 0.9
 
 
 class Risk(NamedTuple):
@@ -57,6 +59,22 @@ def _risks(info: Mapping[str, Any]) -> Iterator[Risk]:
         )
     if info.get("aof_enabled") and info.get("aof_last_write_status", "ok") != "ok":
         yield Risk("Redis cannot write its append-only file.", "Look at its disk and its log.")
+    if info.get("rdb_last_bgsave_status", "ok") != "ok":
+        yield Risk(
+            "Redis cannot save its snapshots, and refuses writes because of it.",
+            "Look at its disk and its log; without snapshots: save ''.",
+        )
+    most, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
+    if most and used > FULL * most:
+        yield Risk(
+            f"Redis uses {used / most:.0%} of its memory; when it is full, it takes no polls.",
+            "Raise maxmemory, or give the polls a Redis of their own.",
+        )
+    if evicted := int(info.get("evicted_keys", 0)):
+        yield Risk(
+            f"Redis has evicted {evicted} keys since it was started; polls may be among them.",
+            "Set maxmemory-policy noeviction, and restart it; submit again what is missing.",
+        )
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if int(info.get("maxmemory", 0)) and policy != "noeviction":
         yield Risk(

@@ -8,7 +8,7 @@ from importlib import resources
 #: Every script, in the order of a poll's life.
 NAMES = (
     *("admit", "dispatch", "begin", "join", "settle", "told", "release", "claim", "deliver"),
-    *("cancel", "nudge", "pause", "resume", "govern", "shut", "open", "adopt"),
+    *("cancel", "nudge", "pause", "resume", "govern", "shut", "open", "adopt", "note", "measure"),
 )
 
 #: What a script builds on, beside ``record``.

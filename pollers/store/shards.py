@@ -100,6 +100,10 @@ class Shards:
         """Open an origin, whatever kept its polls; return whether something had."""
         return sum(store.open(origin) for store in self.stores) > 0
 
+    def note(self, counter: str, number: int = 1) -> None:
+        """Count what should not happen."""
+        self.stores[0].note(counter, number)
+
     def _note_layout(self) -> None:
         """See to it, before the first poll, that no worker starts with fewer shards."""
         if self._is_noted:

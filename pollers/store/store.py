@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import msgpack
 import redis
-import tenacity
-from redis.commands.core import Script
 
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
-from pollers.store import scripts
+from pollers.store.calls import Calls, patience
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
 from pollers.store.record import Record, read_records
@@ -76,10 +74,9 @@ class Store:
         self.on_change: Callable[[str, str], None] = lambda origin, change: None
         #: How many shards there are, which keep the limits together.
         self.shards = settings.shards if isinstance(settings.shards, int) else len(settings.shards)
+        self.calls = Calls(client)
+        self.calls.on_reload = partial(self.note, "scripts_reloaded")
         self._settings = settings
-        self._scripts: dict[str, Script] = {
-            name: client.register_script(scripts.load(name)) for name in scripts.NAMES
-        }
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -103,7 +100,8 @@ class Store:
 
     def admit_many(self, submissions: Sequence[Submission]) -> list[Admission]:
         """Accept polls, each by itself, in one round trip."""
-        return [Admission.read(answer) for answer in _patience(self._run_many, "admit", submissions)]
+        calls = [self._admitting(submission) for submission in submissions]
+        return [Admission.read(answer) for answer in patience(self.calls.run_many, "admit", calls)]
 
     def _admitting(self, submission: Submission) -> tuple[list[str], list[Any]]:
         keys, one, timeout = self.keys, submission, submission.timeout
@@ -191,20 +189,20 @@ class Store:
 
     def told(self, poll_id: str, before: str, after: str) -> bool:
         """Note that the changes in the progress ``before`` are told; ``after`` is the same without them."""
-        return bool(self._run("told", [self.keys.polls], [poll_id, before, after]))
+        return bool(self._run("told", [self.keys.polls, self.keys.stats], [poll_id, before, after]))
 
     def release(self) -> list[tuple[str, Record]]:
         """Take polls whose held task should be published now."""
         keys = self.keys
         arguments = [_ms(self._settings.lease), RELEASE_LIMIT]
-        return read_records(self._run("release", [keys.polls, keys.releases], arguments))
+        return read_records(self._run("release", [keys.polls, keys.releases, keys.stats], arguments))
 
     def claim(self, poll_id: str) -> Claim:
         """Claim the outcome of a poll, to deliver it."""
         keys = self.keys
         verdict, *record = self._patiently(
             "claim",
-            [keys.polls, keys.releases, keys.ended(poll_id)],
+            [keys.polls, keys.releases, keys.ended(poll_id), keys.stats],
             [poll_id, _ms(self._settings.lease)],
         )
         return Claim(verdict.decode(), Record.unpack(record[0]) if record else None)
@@ -212,7 +210,7 @@ class Store:
     def deliver(self, poll_id: str, life: float) -> bool:
         """Note that an outcome was delivered; its record is kept for ``life`` seconds more."""
         keys = self.keys
-        key_list = [keys.polls, keys.releases, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.releases, keys.ended(poll_id), keys.stats]
         return bool(self._patiently("deliver", key_list, [poll_id, _ms(life)]))
 
     def cancel(self, poll_id: str) -> str:
@@ -227,7 +225,7 @@ class Store:
     def nudge(self, poll_id: str) -> str:
         """Make a waiting poll due now; return its state, or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats]
         return str(self._patiently("nudge", key_list, [poll_id]).decode())
 
     def pause(self, poll_id: str) -> str:
@@ -235,14 +233,14 @@ class Store:
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.ended(poll_id)),
-            *(keys.gates, keys.turns, keys.shares, keys.asking),
+            *(keys.gates, keys.turns, keys.shares, keys.asking, keys.stats),
         ]
         return str(self._patiently("pause", key_list, [poll_id]).decode())
 
     def resume(self, poll_id: str, delay: float = 0.0) -> str:
         """Resume a paused poll, which is due after ``delay`` seconds; return its state, or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats]
         return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
 
     def shut(self, origin: str) -> bool:
@@ -262,6 +260,17 @@ class Store:
         """Note the shards that take new polls, in this store and by servers; return what was noted before."""
         known_here, known_servers = self._run("adopt", [self.keys.layout], [here, servers])
         return known_here, known_servers
+
+    def note(self, counter: str, number: int = 1) -> None:
+        """Count what should not happen (`pollers.store.damage`); does without while Redis is away."""
+        try:
+            self._run("note", [self.keys.stats], [counter, number])
+        except StoreUnavailable as error:
+            logger.warning("%d times %s could not be counted: %s", number, counter, error)
+
+    def measure(self, counts: Sequence[bytes], most_origins: int) -> None:
+        """Add what a process has counted (`pollers.store.meter`) to the sums of the system."""
+        self._run("measure", [self.keys.metrics], [most_origins, *counts])
 
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).
@@ -289,32 +298,11 @@ class Store:
         return sorted(name.decode() for name in names)
 
     def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
-        with translated_errors(self.client):
-            return self._scripts[name](keys=keys, args=args)
-
-    def _run_many(self, name: str, submissions: Sequence[Submission]) -> list[Any]:
-        with translated_errors(self.client):
-            pipe = self.client.pipeline(transaction=False)
-            for submission in submissions:
-                keys, args = self._admitting(submission)
-                self._scripts[name](keys=keys, args=args, client=pipe)
-            return pipe.execute()
+        return self.calls.run(name, keys, args)
 
     def _patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run a script that may safely run twice, again over a short outage."""
-        try:
-            return self._run(name, keys, args)
-        except StoreUnavailable:  # rarely; patience has its price
-            return _patience(self._run, name, keys, args)
-
-
-_patience = tenacity.Retrying(
-    retry=tenacity.retry_if_exception_type(StoreUnavailable),
-    wait=tenacity.wait_random_exponential(multiplier=0.05, max=1),
-    stop=tenacity.stop_after_attempt(4),
-    sleep=lambda seconds: time.sleep(seconds),  # looked up late, so that gevent can replace it
-    reraise=True,
-)
+        return patience(self._run, name, keys, args)
 
 
 def _ms(seconds: float) -> int:

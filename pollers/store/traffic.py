@@ -69,6 +69,11 @@ class Gate(NamedTuple):
         approached = self.now_ms < self.state.get("approach", -APPROACH_MS) + APPROACH_MS
         return "approached" if approached else "open"
 
+    @property
+    def lately(self) -> int:
+        """Attempts in the window of its breaker; 0 where there is none."""
+        return sum(part[1] for part in self.state.get("window") or ())
+
     def joined(self, other: Gate) -> Gate:
         """Return the gate as two shards know it together."""
         shut = max(self, other, key=Gate._shutness)

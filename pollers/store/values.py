@@ -68,6 +68,16 @@ class Pack(NamedTuple):
     #: Number of the shard that the polls are in.
     shard: int = 0
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether it has the form of one, wherever it came from."""
+        kinds = [(self.id, str), (self.queue, str), (self.polls, list), (self.shard, int)]
+        return all(isinstance(value, kind) for value, kind in kinds) and (
+            len(self.polls) % 3 == 0
+            and all(isinstance(poll_id, str) for poll_id in self.polls[::3])
+            and all(isinstance(number, int) for part in (1, 2) for number in self.polls[part::3])
+        )
+
 
 class Dispatch(NamedTuple):
     """What one call of `Store.dispatch` found."""

@@ -22,7 +22,7 @@ class SimulatedStore(Store):
         for name in scripts.NAMES:
             head, tail = scripts.load(name).split("local function clock_ms()")
             script = head + simulated + tail[tail.index("\nend") + 4 :]
-            self._scripts[name] = client.register_script(script)
+            self.calls.scripts[name] = client.register_script(script)
 
     @property
     def now_ms(self) -> int:

@@ -8,8 +8,9 @@ import pytest
 
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
-from pollers.store import Settlement, Shards, Submission, overview
+from pollers.store import Settlement, Shards, Submission
 from pollers.store.listing import count_polls, polls_in
+from pollers.store.overview import overview
 from tests.cluster import Cluster, running
 from tests.store.conftest import SPEC
 

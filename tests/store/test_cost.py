@@ -27,7 +27,7 @@ def test_a_waiting_poll_costs_at_most_700_bytes(world: World) -> None:
     store = world.store
     store.client.execute_command("MEMORY", "PURGE")
     before = int(store.client.info("memory")["used_memory"])
-    script = store._scripts["admit"]
+    script = store.calls.scripts["admit"]
     pipe = store.client.pipeline(transaction=False)
     keys = store.keys
     for _ in range(POLLS):

@@ -74,6 +74,17 @@ def test_a_redis_that_evicts_is_risky(start: Any) -> None:
     ]
 
 
+def test_a_redis_that_is_nearly_full_or_has_evicted_is_risky(start: Any) -> None:
+    """It takes no polls soon, or has lost some."""
+    store = start(**{"maxmemory-policy": "allkeys-random"})
+    store.client.mset({f"key-{number}": "x" * 100 for number in range(20_000)})
+    used = int(store.client.info("memory")["used_memory"])
+    store.client.config_set("maxmemory", round(used * 1.05))
+    assert any("it takes no polls" in problem for problem in problems(store))
+    store.client.config_set("maxmemory", used - 500_000)
+    wait_until(lambda: any("has evicted" in problem for problem in problems(store)))
+
+
 def test_replicas_are_risky_on_both_sides(start: Any) -> None:
     """One takes no polls, the other may lose the last of them at a failover."""
     primary, replica = start(), start()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgpack
 import pytest
 
 from pollers.store import Pack, Record, Settlement, scripts
@@ -63,6 +64,8 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     world.store.deliver("p", 1.0)
     world.store.cancel("p")
     world.store.adopt(1, 1)
+    world.store.note("malformed")
+    world.store.measure([msgpack.packb(["o", "attempts", 1])], 1)
     return recorder.calls
 
 

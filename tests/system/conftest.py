@@ -12,11 +12,14 @@ import redis
 from celery import Celery
 
 import pollers
-from tests.conftest import VALKEY_PORT
+from tests.conftest import VALKEY_PORT, free_port
 from tests.endpoints import Endpoint
 from tests.system.app import SEEN
 from tests.system.workers import Worker
 from tests.waiting import wait_until
+
+#: Where the session's worker serves its metrics.
+METRICS_PORT = free_port()
 
 # pytest looks at every name of a test module while it collects, and a look at `poll` reads the settings.
 os.environ["POLLERS_REDIS_URL"] = f"redis://127.0.0.1:{VALKEY_PORT}/0"
@@ -40,8 +43,8 @@ def application(shared_redis_url: str) -> Iterator[Celery]:
 
 @pytest.fixture(scope="session")
 def worker(shared_redis_url: str, application: Celery) -> Iterator[Worker]:
-    """Return one running worker of the default queue."""
-    with Worker(shared_redis_url) as running:
+    """Return one running worker of the default queue, which serves metrics."""
+    with Worker(shared_redis_url, settings={"POLLERS_METRICS_PORT": str(METRICS_PORT)}) as running:
         yield running
 
 

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 DONE = "status == 'completed'"
 COMMANDS = (
     *("run", "submit", "probe", "ls", "show", "cancel", "nudge", "pause", "resume"),
-    *("limits", "origins", "doctor", "dev"),
+    *("limits", "origins", "metrics", "doctor", "dev"),
 )
 #: A Redis that nobody listens at.
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,18 @@ def works(endpoint: Endpoint, path: str = "/after") -> bool:
     return poll.delay(endpoint.becomes(path, {"status": "completed"}), **UNTIL).get(timeout=20) is not None
 
 
+@contextmanager
+def counted(client: redis.Redis, counter: str) -> Iterator[None]:
+    """Wait in the end until something more has been counted than before."""
+
+    def number() -> int:
+        return int(client.hget(KEYS.stats, counter) or 0)
+
+    before = number()
+    yield
+    wait_until(lambda: number() > before)
+
+
 def rewrite(client: redis.Redis, result: PollResult, **fields: Any) -> None:
     """Edit fields of a poll's record by hand, by position."""
     positions = {"version": 0, "spec": 8, "held": 9, "progress": 10, "answer": 11}
@@ -65,10 +78,11 @@ def waiting(endpoint: Endpoint, path: str) -> PollResult:
     [[], ["pack"], ["pack", "", ["p"]], ["pack", "", ["p", "one", None]], ["pack", 5, {"a": 1}], [None] * 3],
 )
 def test_a_malformed_attempt_message_harms_nobody(
-    worker: Worker, application: Celery, endpoint: Endpoint, arguments: list[Any]
+    worker: Worker, application: Celery, client: redis.Redis, endpoint: Endpoint, arguments: list[Any]
 ) -> None:
     """It fails like any task with wrong arguments."""
-    application.send_task("pollers.attempt", arguments)
+    with counted(client, "malformed"):
+        application.send_task("pollers.attempt", arguments)
     assert works(endpoint)
 
 
@@ -88,7 +102,17 @@ def test_a_message_that_celery_cannot_read_harms_nobody(
             "correlation_id": "1",
         },
     }
-    client.lpush("celery", json.dumps(envelope))
+    with counted(client, "malformed"):
+        client.lpush("celery", json.dumps(envelope))
+    assert works(endpoint)
+
+
+def test_a_message_that_is_no_json_costs_a_connection_only(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """Celery's own consumer would end, and the worker with it."""
+    with counted(client, "malformed"):
+        client.lpush("celery", "not json")
     assert works(endpoint)
 
 
@@ -96,9 +120,10 @@ def test_a_record_with_a_damaged_spec_fails(worker: Worker, client: redis.Redis,
     """Its next attempt finds out, and whoever waits is told."""
     result = waiting(endpoint, "/damaged")
     rewrite(client, result, spec="{damaged")
-    result.nudge()
-    with pytest.raises(PollFailed, match="its record in the store is damaged"):
-        result.get(timeout=20)
+    with counted(client, "damaged"):
+        result.nudge()
+        with pytest.raises(PollFailed, match="its record in the store is damaged"):
+            result.get(timeout=20)
 
 
 def test_damaged_progress_costs_what_it_had_counted(
@@ -108,16 +133,18 @@ def test_damaged_progress_costs_what_it_had_counted(
     result = waiting(endpoint, "/progress")
     rewrite(client, result, progress="{damaged", answer="[200]")
     assert result.status().last_answer is None
-    result.nudge()
-    assert result.get(timeout=20) == {"status": "completed"}
+    with counted(client, "damaged"):
+        result.nudge()
+        assert result.get(timeout=20) == {"status": "completed"}
 
 
 def test_damaged_options_cost_the_links_only(worker: Worker, client: redis.Redis, endpoint: Endpoint) -> None:
     """The outcome is delivered all the same."""
     result = waiting(endpoint, "/options")
     rewrite(client, result, held="[damaged")
-    result.nudge()
-    assert result.get(timeout=20) == {"status": "completed"}
+    with counted(client, "damaged"):
+        result.nudge()
+        assert result.get(timeout=20) == {"status": "completed"}
     wait_until(lambda: f"The options of poll {result.id} are damaged" in worker.log())
 
 
@@ -144,7 +171,8 @@ def test_bytes_that_are_no_record_are_left_alone(
     for name in ("junk-1", "junk-2"):
         client.hset(KEYS.polls, name, b"\xc1 no record")
     client.zadd(KEYS.schedule, {"junk-1": 1})
-    client.zadd(KEYS.releases, {"junk-2": 1})
+    with counted(client, "unreadable"):
+        client.zadd(KEYS.releases, {"junk-2": 1})
     wait_until(lambda: "Poll junk-1 is left" in worker.log() and "Poll junk-2 is left" in worker.log())
     assert works(endpoint)
     client.hdel(KEYS.polls, "junk-1", "junk-2")
@@ -156,8 +184,9 @@ def test_scripts_that_redis_has_forgotten_are_sent_again(
     worker: Worker, client: redis.Redis, endpoint: Endpoint
 ) -> None:
     """By application and worker alike."""
-    client.script_flush()
-    assert works(endpoint)
+    with counted(client, "scripts_reloaded"):
+        client.script_flush()
+        assert works(endpoint)
 
 
 def test_a_worker_waits_for_a_redis_that_is_not_there_yet(tmp_path: Path, endpoint: Endpoint) -> None:

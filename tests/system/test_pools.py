@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from pollers import poll
+from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
+from tests.system.test_metrics import Metrics
 from tests.system.workers import Worker
 from tests.waiting import wait_until
 
@@ -18,15 +20,20 @@ POOLS = ["threads", "prefork", pytest.param("gevent", marks=pytest.mark.slow), "
 def test_a_pool_makes_attempts_and_delivers(
     pool: str, shared_redis_url: str, application: Any, endpoint: Endpoint
 ) -> None:
-    """Thirty polls, two attempts each, then a warm shutdown that leaves nothing behind."""
+    """Thirty polls, two attempts each, all counted, then a warm shutdown that leaves nothing behind."""
     queue = f"pool-{pool}"
-    with Worker(shared_redis_url, name=pool, pool=pool, concurrency=2, queues=queue) as worker:
+    settings = {"POLLERS_METRICS_PORT": str(port := free_port())}
+    with Worker(
+        shared_redis_url, name=pool, pool=pool, concurrency=2, queues=queue, settings=settings
+    ) as worker:
         results = []
         for number in range(30):
             url = endpoint.becomes(f"/{number}", {"status": "completed", "n": number}, after=1)
             condition = {"until": "status == 'completed'", "returns": "n", "every": 0.5}
             results.append(poll.apply_async((url,), condition, queue=queue))
         assert [result.get(timeout=30) for result in results] == list(range(30))
+        metrics, origin = Metrics(port), endpoint.url("/").removesuffix("/")
+        wait_until(lambda: metrics("pollers_attempts_total", origin=origin) == 60)
         assert "Traceback" not in worker.log()
     assert worker.process is not None
     assert worker.process.returncode == 0

@@ -255,6 +255,7 @@ def of_commands(commands: Commands, results: dict[tuple[str, str], PollResult]) 
         ("show", done.id),
         ("show", denied.id, "--json"),
         ("doctor",),
+        ("metrics",),
         ("run", denied.status().url.replace("denied", "done"), "--auth", "query", "--until", "end == 'done'"),
         ("run", denied.status().url, "--auth", "wrong"),
     ]

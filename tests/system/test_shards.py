@@ -16,7 +16,7 @@ import pollers
 from pollers import PollCancelled, PollResult
 from pollers.runtime import runtime_of, use
 from pollers.sharding import shard_of
-from pollers.store import overview
+from pollers.store.overview import overview
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
 from tests.system.commands import Commands
@@ -103,7 +103,7 @@ def test_polls_of_both_shards_are_seen_and_steered_as_one(
     assert {one["id"] for one in commands("ls", "--json").json()} == set(ids)
     assert pollers.overview(world.application).admitted >= 2
     told = commands("doctor", "--json").json()
-    assert [(one["polls"], one["workers"]) for one in told["shards"]] == [(1, 1), (1, 1)]
+    assert (told["polls"], len(told["workers"])) == (2, 1)
     for result in results:
         assert result.cancel()
         with pytest.raises(PollCancelled):

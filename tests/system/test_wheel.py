@@ -16,7 +16,7 @@ SCRIPTS = {"record", *scripts.NAMES, *(prelude for names in scripts.PRELUDES.val
 
 
 def test_the_wheel_has_everything_that_is_needed(tmp_path: Path) -> None:
-    """The scripts and the mark of a typed package; and none of the tests."""
+    """The scripts, what is for Grafana and Prometheus, the mark of a typed package; and none of the tests."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)],
         cwd=ROOT,
@@ -27,5 +27,6 @@ def test_the_wheel_has_everything_that_is_needed(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     needed = {"pollers/py.typed", *(f"pollers/store/scripts/{name}.lua" for name in SCRIPTS)}
+    needed |= {"pollers/observe/dashboard.json", "pollers/observe/alerts.yml"}
     assert needed <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"pollers"}

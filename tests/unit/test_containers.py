@@ -50,12 +50,28 @@ def test_nothing_else_gets_into_the_image() -> None:
 def test_compose_runs_all_that_is_needed() -> None:
     """Valkey, workers and Flower; the latter two of our image and on that Valkey."""
     services = COMPOSE["services"]
-    assert set(services) == {"valkey", "worker", "flower"}
+    usual = {name for name, service in services.items() if "profiles" not in service}
+    assert usual == {"valkey", "worker", "flower"}
     for name in ("worker", "flower"):
         assert services[name]["build"] == "."
         assert services[name]["command"][:4] == ["celery", "-A", "pollers", name]
         assert services[name]["environment"]["POLLERS_REDIS_URL"] == "redis://valkey:6379/0"
         assert services[name]["depends_on"]["valkey"]["condition"] == "service_healthy"
+
+
+def test_monitoring_is_there_for_who_asks_for_it() -> None:
+    """Prometheus with our alert rules scrapes the port that the workers serve; Grafana has our dashboard."""
+    services = COMPOSE["services"]
+    asked = {name for name, service in services.items() if service.get("profiles") == ["monitoring"]}
+    assert asked == {"prometheus", "grafana"}
+    for name in asked:
+        mounted = [volume.split(":") for volume in services[name]["volumes"]]
+        assert all((ROOT / parts[0]).is_file() for parts in mounted if parts[0].startswith("./"))
+        assert all(port.startswith("127.0.0.1:") for port in services[name]["ports"])
+    [job] = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    [found] = job["dns_sd_configs"]
+    assert found["names"] == ["worker"]
+    assert services["worker"]["environment"]["POLLERS_METRICS_PORT"] == f"0.0.0.0:{found['port']}"
 
 
 def test_valkey_loses_no_poll() -> None:

@@ -22,12 +22,13 @@
 --
 -- Cost: O(m log n) for the m polls of a pack, at most pollers_pack_size.
 
-local polls, schedule, stats, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local polls, schedule, queued = KEYS[1], KEYS[2], KEYS[4]
+stats = KEYS[3]
 traffic.gates, traffic.turns, traffic.asking = KEYS[5], KEYS[6], KEYS[7]
 local pack_id, margin, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local now = clock_ms()
-local begun, lateness, refused = { now }, {}, 0
+local begun, lateness, lateness_ms, refused = { now }, {}, 0, 0
 local gated = redis.call('EXISTS', traffic.gates) == 1
 
 -- Whether an attempt comes too soon for its limit; then it is put off.
@@ -59,8 +60,10 @@ for i = 4, #ARGV, 3 do
     places[#places + 1] = id
     start_asking(record, id, now + record[SPAN] + margin)
     -- Histogram of lateness with four buckets to a doubling: bucket b holds 2^(b/4) - 1 ms and more.
-    local bucket = math.floor(4 * math.log(math.max(0, now - due) + 1) / math.log(2))
+    local late = math.max(0, now - due)
+    local bucket = math.floor(4 * math.log(late + 1) / math.log(2))
     lateness[bucket] = (lateness[bucket] or 0) + 1
+    lateness_ms = lateness_ms + late
   else
     refused = refused + 1
     if record then stop_asking(record, id, now) end
@@ -71,6 +74,7 @@ place(schedule, places)
 if gated then save_gates() end
 if #begun > 1 then redis.call('HINCRBY', stats, 'begun', (#begun - 1) / 2) end
 if refused > 0 then redis.call('HINCRBY', stats, 'begin_refused', refused) end
+if lateness_ms > 0 then redis.call('HINCRBY', stats, 'lateness_ms', lateness_ms) end
 for bucket, count in pairs(lateness) do
   redis.call('HINCRBY', stats, 'lateness:' .. bucket, count)
 end

@@ -17,7 +17,8 @@
 --
 -- Cost: O(log n) for n live polls.
 
-local polls, schedule, releases, stats, ended, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local polls, schedule, releases, ended, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
+stats = KEYS[4]
 traffic.gates, traffic.turns, traffic.shares, traffic.asking = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local id = ARGV[1]
 

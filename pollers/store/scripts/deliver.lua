@@ -6,6 +6,7 @@
 --   KEYS[1] -> polls
 --   KEYS[2] -> releases
 --   KEYS[3] -> ended:<id>
+--   KEYS[4] -> stats
 --   ARGV[1] -> id of the poll
 --   ARGV[2] -> life of the record in ms from now; 0 keeps nothing
 --
@@ -14,6 +15,7 @@
 -- Cost: O(log n) for n polls in releases.
 
 local polls, releases, ended = KEYS[1], KEYS[2], KEYS[3]
+stats = KEYS[4]
 local id, life = ARGV[1], tonumber(ARGV[2])
 
 local record = read_record(polls, id)

@@ -47,9 +47,9 @@
 -- Cost: O(m log n) for n live polls and m taken, m bounded by ARGV[5] for the schedule and as much
 --   again for the lots.
 
-local polls, schedule, releases, stats, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local polls, schedule, releases, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
 traffic.gates, traffic.turns, traffic.lots, traffic.flows = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-traffic.shares, traffic.asking = KEYS[10], KEYS[13]
+stats, traffic.shares, traffic.asking = KEYS[4], KEYS[10], KEYS[13]
 local rules, outage = KEYS[11], KEYS[12]
 local worker, worker_life, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local grace, most, pack_size = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -68,7 +68,7 @@ local FETCHED = 100 -- records of due polls at a time
 
 local now = clock_ms()
 local unknown, unreadable, strangers, queues = {}, {}, {}, {}
-local counts = { crashed = 0 }
+local counts, crashed, packs_lost = {}, 0, 0
 sending.now, sending.lease, sending.schedule, sending.suspect = now, lease, schedule, suspect
 sending.call_id, sending.pack_size, sending.suspicious, sending.margin = call_id, pack_size, suspicious, margin
 local newly_parked, last_seen, looked_at = 0, 0, 0
@@ -84,7 +84,7 @@ for i = 0, (#ARGV - 12) / 2 - 1 do
   last_seen = math.max(last_seen, tonumber(latest[2] or 0))
   if ARGV[14 + 2 * i] == '1' then redis.call('ZADD', workers, now, worker) end
   redis.call('ZREMRANGEBYSCORE', workers, '-inf', now - worker_life)
-  redis.call('ZREMRANGEBYSCORE', queue.queued, '-inf', now)
+  packs_lost = packs_lost + redis.call('ZREMRANGEBYSCORE', queue.queued, '-inf', now)
   queue.workers = redis.call('ZCARD', workers)
   queue.room = backlog * queue.workers - redis.call('ZCARD', queue.queued)
   queues[queue.name] = queue
@@ -221,7 +221,7 @@ local function wants_attempt(id, record)
     end
     -- The lease of a begun attempt ran out: its worker died, hangs or is cut off.
     record[STATE], record[CRASHES] = 'waiting', record[CRASHES] + 1
-    counts.crashed = counts.crashed + 1
+    crashed = crashed + 1
     if record[CRASHES] >= most_crashes then
       end_poll(id, record, 'failed')
     else
@@ -258,7 +258,6 @@ for i = 1, #due_polls, 2 do
   elseif redis.call('HEXISTS', polls, id) == 1 then
     -- Damaged or of a newer version: out of the way, and looked at again by who can read it.
     redis.call('ZADD', schedule, now + 4 * lease, id)
-    counts.unreadable = (counts.unreadable or 0) + 1
     unreadable[#unreadable + 1] = id
   else
     if limited then return_share(id, now) end
@@ -285,7 +284,9 @@ end
 
 if gated then save_gates() end
 save_lots()
-counts.dispatched = sending.dispatched
+count_packs(counts)
+count_damage('crashed', crashed)
+count_damage('packs_lost', packs_lost)
 for counter, count in pairs(counts) do
   if count > 0 then redis.call('HINCRBY', stats, counter, count) end
 end

@@ -22,7 +22,8 @@
 --
 -- Cost: O(m log n) for m polls, at most ARGV[3].
 
-local polls, schedule, stats = KEYS[1], KEYS[2], KEYS[3]
+local polls, schedule = KEYS[1], KEYS[2]
+stats = KEYS[3]
 traffic.lots, traffic.flows, traffic.turns, traffic.asking = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local request, asker, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local margin, grace, kept = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '0'

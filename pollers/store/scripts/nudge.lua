@@ -4,6 +4,7 @@
 --   KEYS[1] -> polls
 --   KEYS[2] -> schedule
 --   KEYS[3] -> ended:<id>
+--   KEYS[4] -> stats
 --   ARGV[1] -> id of the poll
 --
 -- Output: the state of the poll, `waiting` when it was nudged; or `unknown`.
@@ -11,6 +12,7 @@
 -- Cost: O(log n) for n live polls.
 
 local polls, schedule, ended = KEYS[1], KEYS[2], KEYS[3]
+stats = KEYS[4]
 local id = ARGV[1]
 
 local record = read_record(polls, id)

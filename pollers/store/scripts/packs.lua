@@ -56,3 +56,13 @@ local function lease_poll(queue, id, record, due)
   add_to_pack(queue.pack, id, record, due)
   return true
 end
+
+-- Adds to counts how many packs are of which size: bucket b has those of more than 2^(b-1) and up to 2^b polls.
+local function count_packs(counts)
+  for _, pack in ipairs(sending.packs) do
+    local _, exponent = math.frexp(#pack[3] / 3 - 1)
+    local bucket = 'packs:' .. exponent
+    counts[bucket] = (counts[bucket] or 0) + 1
+  end
+  counts.dispatched = sending.dispatched
+end

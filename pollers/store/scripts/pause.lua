@@ -10,6 +10,7 @@
 --   KEYS[5] -> turns
 --   KEYS[6] -> shares
 --   KEYS[7] -> asking
+--   KEYS[8] -> stats
 --   ARGV[1] -> id of the poll
 --
 -- Output: the state of the poll, `waiting` or `running` when it is paused; or `unknown`.
@@ -17,6 +18,7 @@
 -- Cost: O(log n) for n live polls.
 
 local polls, schedule, ended = KEYS[1], KEYS[2], KEYS[3]
+stats = KEYS[8]
 traffic.gates, traffic.turns, traffic.shares, traffic.asking = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local id = ARGV[1]
 

@@ -19,9 +19,19 @@ local KNOWN_PRIORITIES = { [0] = true, [1] = true, [2] = true }
 local LIVE_STATES = { waiting = true, running = true }
 local ENDED_STATES = { succeeded = true, failed = true, timed_out = true, cancelled = true }
 
+-- The key of the counters, which a script that reads records gives a value.
+local stats
+
 local function clock_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Counts what should not happen, and notes when it last did (see pollers/store/damage.py).
+local function count_damage(counter, number)
+  if number == 0 then return end
+  redis.call('HINCRBY', stats, counter, number)
+  redis.call('HSET', stats, 'last:' .. counter, clock_ms())
 end
 
 -- Records as they are stored, by id, false for none: those that were fetched, and kept up to date, in this call.
@@ -45,11 +55,8 @@ local function place(schedule, places)
   end
 end
 
--- The record of a poll; nil when there is none, or when it is damaged or of a newer version.
-local function read_record(polls, id)
-  local packed = fetched[id]
-  if packed == nil then packed = redis.call('HGET', polls, id) end
-  if not packed then return nil end
+-- The record in a packed one; nil when it is damaged or of a newer version.
+local function unpack_record(packed)
   local ok, record = pcall(cmsgpack.unpack, packed)
   if not ok or type(record) ~= 'table' then return nil end
   if record[VERSION] == 1 then
@@ -63,6 +70,16 @@ local function read_record(polls, id)
   end
   if record[VERSION] > KNOWN_VERSION or not KNOWN_PRIORITIES[record[PRIORITY]] then return nil end
   if not (LIVE_STATES[record[STATE]] or ENDED_STATES[record[STATE]]) then return nil end
+  return record
+end
+
+-- The record of a poll; nil when there is none, or none that can be read.
+local function read_record(polls, id)
+  local packed = fetched[id]
+  if packed == nil then packed = redis.call('HGET', polls, id) end
+  if not packed then return nil end
+  local record = unpack_record(packed)
+  if not record then count_damage('unreadable', 1) end
   return record
 end
 

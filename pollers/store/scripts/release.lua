@@ -7,6 +7,7 @@
 -- Input:
 --   KEYS[1] -> polls
 --   KEYS[2] -> releases
+--   KEYS[3] -> stats
 --   ARGV[1] -> lease in ms: when to publish again at the earliest, if nothing was delivered by then
 --   ARGV[2] -> most polls to take in one call
 --
@@ -15,6 +16,7 @@
 -- Cost: O(m log n) for m polls taken, at most ARGV[2].
 
 local polls, releases = KEYS[1], KEYS[2]
+stats = KEYS[3]
 local lease, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 -- Leases after which a held task is published again at the latest.

@@ -26,7 +26,8 @@
 --
 -- Cost: O(m log n) for m attempts, at most pollers_concurrency.
 
-local polls, schedule, releases, stats, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local polls, schedule, releases, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
+stats = KEYS[4]
 traffic.gates, traffic.turns, traffic.shares = KEYS[6], KEYS[7], KEYS[8]
 local lease, draw = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -68,6 +69,7 @@ for i = 1, #settled do
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
     results[i] = 0
     count('settle_refused')
+    if record and not ENDED_STATES[record[STATE]] then count_damage('overtaken', 1) end
     if record and record[CRASHES] > 0 and attempt <= record[ATTEMPT] then
       -- Late, but its worker lives: the poll is slow, and does not crash what attempts it.
       record[CRASHES] = record[CRASHES] - 1

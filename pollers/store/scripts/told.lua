@@ -5,6 +5,7 @@
 --
 -- Input:
 --   KEYS[1] -> polls
+--   KEYS[2] -> stats
 --   ARGV[1] -> id of the poll
 --   ARGV[2] -> progress as JSON text, with the changes
 --   ARGV[3] -> progress as JSON text, without them, or empty
@@ -14,6 +15,7 @@
 -- Cost: O(1).
 
 local polls = KEYS[1]
+stats = KEYS[2]
 local id, before, after = ARGV[1], ARGV[2], ARGV[3]
 
 local record = read_record(polls, id)
