@@ -195,7 +195,7 @@ def test_one_shard_has_the_keys_that_it_always_had(redis_url: str) -> None:
 
 
 def test_a_pack_of_a_shard_that_a_worker_does_not_know_is_left_to_others(shards: Shards) -> None:
-    """As when a worker is not restarted yet with the new setting: its lease ends, and another one sends it."""
+    """As when a worker is not restarted yet with the new setting: its lease ends, and another sends it."""
     settings = Settings()
     engine = Engine(
         shards.stores, Transport.of(settings), settings, publish=lambda *_: None, observe=lambda _: None
