@@ -25,8 +25,9 @@ from pollers.errors import InvalidSetting
 from pollers.runtime import Runtime, runtime_of
 from pollers.sending import send_packs
 from pollers.store import Dispatch, Store
-from pollers.store.connection import place
+from pollers.store.connection import must_answer, place
 from pollers.store.layout import adopt, forget_retired
+from pollers.store.listing import known_queues
 from pollers.store.risks import risks
 from pollers.store.traffic import configure, introduce
 
@@ -90,6 +91,7 @@ class Dispatching:
         self._runtime = runtime
         self._number = number
         self._store: Store = runtime.store.stores[number]
+        self._url = runtime.settings.by_shard()[number].redis_url
         self._changes = Changes(app, runtime.store)
         self._timer: Any = None
         self._entry: Any = None
@@ -124,7 +126,7 @@ class Dispatching:
         try:
             if self._outage and self._which:
                 # The timer that it would hold up is that of the other shards too.
-                self._store.must_answer()
+                must_answer(self._url, self._store.keys.polls)
             delay = self._dispatch()
             if self._outage:
                 logger.warning("Redis%s answers again; dispatching goes on.", self._which)
@@ -203,7 +205,7 @@ class Dispatching:
         routed = amqp.router.route({}, ATTEMPT)["queue"].name
         return {
             "": routed in consumed,
-            **{queue: queue in consumed for queue in self._store.known_queues()},
+            **{queue: queue in consumed for queue in known_queues(self._store)},
             **dict.fromkeys(consumed, True),
         }
 

@@ -149,13 +149,14 @@ class Settings:
         for name in ("lease", "min_interval", "max_retry_after", "longest_hold"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
-        if not 0 <= self.retired_shards < len(self.by_shard()):
+        shards = self.by_shard()
+        if not 0 <= self.retired_shards < len(shards):
             raise InvalidSetting("pollers_retired_shards must be 0 or more, and less than there are shards.")
-        for one in self.by_shard():
+        for one in shards:
             check_address("pollers_shards", one.redis_url)
         for name, text in self.limits.by_name:
             try:
-                Limit.parse(text).shared(len(self.by_shard()))
+                Limit.parse(text).shared(len(shards))
             except ValueError as error:
                 raise InvalidSetting(f"pollers_limits: the limit {name!r} {error}.") from error
         if self.attempt_events < 0:

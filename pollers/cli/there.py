@@ -14,7 +14,7 @@ from pollers.cli.ending import Ending
 from pollers.cli.exits import SUCCEEDED
 from pollers.cli.parameters import Given
 from pollers.cli.text import write_json
-from pollers.errors import PollEnded
+from pollers.errors import PollEnded, StoreUnavailable
 from pollers.runtime import runtime_of
 from pollers.settings import Settings
 from pollers.store.listing import count_workers
@@ -33,7 +33,7 @@ def submit_there(given: Given, *, poll_id: str | None, wait: bool, as_json: bool
             result = poll.AsyncResult(poll_id)
         else:
             result = poll.apply_async((spec.url,), parameters, task_id=poll_id)
-        if not count_workers(runtime_of(app).store):
+        if _nobody_works():
             click.echo(
                 "No worker is running: the poll waits for one (`pollers dev`, or "
                 "`celery -A pollers worker`).",
@@ -51,6 +51,13 @@ def submit_there(given: Given, *, poll_id: str | None, wait: bool, as_json: bool
 def _settings() -> Settings:
     # Not those of the runtime, which keeps for good what it reads before there is a Redis.
     return Settings.read(app.conf, os.environ)
+
+
+def _nobody_works() -> bool:
+    try:
+        return not count_workers(runtime_of(app).store)
+    except StoreUnavailable:  # of another shard than the poll's
+        return False
 
 
 def _is_known(poll_id: str) -> bool:

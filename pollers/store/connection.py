@@ -16,6 +16,8 @@ from pollers.redis_address import is_cluster
 
 #: Seconds without an answer after which Redis counts as unreachable. Scripts answer in milliseconds.
 SOCKET_TIMEOUT = 5.0
+#: Seconds in which a Redis that was away has to answer, to be back.
+QUICK_TIMEOUT = 0.25
 #: Seconds of idleness after which a pooled connection is tested before it is used.
 HEALTH_CHECK_INTERVAL = 15
 
@@ -53,6 +55,13 @@ def connect(url: str, key: str, *, timeout: float = SOCKET_TIMEOUT) -> redis.Red
 
         follow_slot(client, key)
     return client
+
+
+def must_answer(url: str, key: str) -> None:
+    """Raise `StoreUnavailable` unless a Redis answers within a moment: to look again in an outage."""
+    client = connect(url, key, timeout=QUICK_TIMEOUT)
+    with client, translated_errors(client):
+        client.ping()
 
 
 @contextmanager

@@ -71,6 +71,13 @@ def _count_polls(store: Store) -> int:
         return store.client.hlen(store.keys.polls)
 
 
+def known_queues(store: Store) -> list[str]:
+    """Return the names of all queues that the polls of a schedule have asked for."""
+    with translated_errors(store.client):
+        names: set[bytes] = store.client.smembers(store.keys.queues)  # type: ignore[assignment]
+    return sorted(name.decode() for name in names)
+
+
 def count_workers(polls: Polls, queue: str = "") -> int:
     """Return the number of workers that have dispatched from a queue in the last few seconds.
 

@@ -132,6 +132,5 @@ Polls: TypeAlias = Store | Shards
 
 def connect_polls(settings: Settings) -> Polls:
     """Return the store that the settings say: a plain `Store` where there is one shard."""
-    if len(settings.by_shard()) == 1:
-        return Store.connect(settings.by_shard()[0])
-    return Shards.connect(settings)
+    first, *others = settings.by_shard()
+    return Shards.connect(settings) if others else Store.connect(first)

@@ -54,8 +54,6 @@ DISPATCH_LIMIT = 500
 LAST_CALL_MS = 1_000
 #: Polls that one `join` begins at most.
 JOIN_LIMIT = 200
-#: Seconds in which a Redis that was away has to answer, to be back.
-QUICK_TIMEOUT = 0.25
 #: Polls that one `release` takes at most: publishing one costs about a millisecond.
 RELEASE_LIMIT = 20
 
@@ -87,12 +85,6 @@ class Store:
     def stores(self) -> tuple[Store, ...]:
         """The schedules of this store: one, which is itself; `Shards` have more."""
         return (self,)
-
-    def must_answer(self) -> None:
-        """Raise `StoreUnavailable` unless Redis answers within a moment: to look again in an outage."""
-        client = connect(self._settings.redis_url, self.keys.polls, timeout=QUICK_TIMEOUT)
-        with client, translated_errors(client):
-            client.ping()
 
     def admit(self, submission: Submission) -> Admission:
         """Accept a poll."""
@@ -290,12 +282,6 @@ class Store:
             return None
         due_ms = None if due is None else int(due)
         return Found(Record.unpack(live or ended), due_ms, seconds * 1000 + microseconds // 1000)
-
-    def known_queues(self) -> list[str]:
-        """Return the names of all queues that polls have asked for."""
-        with translated_errors(self.client):
-            names: set[bytes] = self.client.smembers(self.keys.queues)  # type: ignore[assignment]
-        return sorted(name.decode() for name in names)
 
     def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         return self.calls.run(name, keys, args)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pollers.politeness import PRIORITIES
 from pollers.store.connection import translated_errors
+from pollers.store.listing import known_queues
 from pollers.store.shards import Polls
 from pollers.store.store import WORKER_LIFE_MS, Store
 
@@ -68,7 +69,7 @@ def vitals(polls: Polls) -> Vitals:
 
 
 def _vitals(store: Store) -> Vitals:
-    queues, keys = ["", *store.known_queues()], store.keys
+    queues, keys = ["", *known_queues(store)], store.keys
     with translated_errors(store.client):
         began = time.perf_counter()
         seconds, microseconds = store.client.time()
@@ -127,7 +128,7 @@ def worker_names(polls: Polls) -> set[str]:
 
 
 def _worker_names(store: Store) -> set[str]:
-    queues = ["", *store.known_queues()]
+    queues = ["", *known_queues(store)]
     with translated_errors(store.client):
         seconds, _ = store.client.time()
         pipe = store.client.pipeline(transaction=False)

