@@ -33,11 +33,16 @@ from pollers.store.vitals import vitals, worker_names
 
 def diagnose(flower: str | None, *, as_json: bool) -> int:
     """Print what was found; return the exit code."""
-    with store() as polls:
-        polls, away = _reachable(polls)
-        server, live, workers = server_name(polls.stores[0]), count_polls(polls), worker_names(polls)
-        findings = [*away, *_examine(polls, workers, flower)]
-        survived = {one.kind.counter: one.times for one in damage(polls)}
+    try:
+        with store() as polls:
+            polls, away = _reachable(polls)
+            server, live, workers = server_name(polls.stores[0]), count_polls(polls), worker_names(polls)
+            findings = [*away, *_examine(polls, workers, flower)]
+            survived = {one.kind.counter: one.times for one in damage(polls)}
+    except StoreUnavailable as error:
+        server, live, workers, survived = "No Redis", 0, set[str](), dict[str, int]()
+        cure = "Start it, or mend POLLERS_REDIS_URL; until then nothing is submitted or attempted."
+        findings = [Finding("redis", str(error), cure)]
     if as_json:
         told = [finding._asdict() for finding in findings]
         counts = {"server": server, "polls": live, "workers": sorted(workers), "damage": survived}
