@@ -47,6 +47,9 @@ prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK
 # Attempts a second that one worker process shows in Flower at most, beside the first of each poll.
 # pollers_attempt_events = 100
 
+# Show the packs that attempts travel in there, too.
+# pollers_pack_events = False
+
 # What services may get, of all workers together: docs/guest.md.
 # pollers_limits = {"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": "in-flight 50"}
 

@@ -25,6 +25,11 @@ class AttemptTask(Task):
     acks_late = False
     typing = False
 
+    @property
+    def send_events(self) -> bool:
+        """Whether monitors get a row for each pack."""
+        return runtime_of(self._get_app()).settings.pack_events
+
     _engine: tuple[Runtime, Engine] | None = None
     _making = threading.Lock()
 

@@ -36,4 +36,6 @@ class OutcomeBackend:
         if request and request.get(HELD_HEADER) and not is_outcome(exc):
             logger.warning("The outcome of poll %s will be delivered again: %r", task_id, exc)
             return
-        self._backend.mark_as_failure(task_id, exc, traceback, request, **options)
+        # The place in a worker where an outcome was raised tells nobody anything.
+        told = None if is_outcome(exc) else traceback
+        self._backend.mark_as_failure(task_id, exc, told, request, **options)

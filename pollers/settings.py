@@ -81,6 +81,9 @@ class Settings:
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
+    #: Whether monitors are shown the packs, too: a row for each ``pollers.attempt``, up to 25 a second of
+    #: each worker process.
+    pack_events: bool = False
     #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
     limits: Limits = NO_LIMITS
     #: When the breaker of an origin opens, and for how long; None for no breakers.

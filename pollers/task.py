@@ -7,13 +7,14 @@ task; running the held task on a worker gives the outcome to Celery.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, states
 from celery.exceptions import Ignore
 from celery.utils import uuid
+from celery.utils.nodenames import anon_nodename
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
@@ -110,7 +111,7 @@ class PollTask(Task):
             spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
             if app.conf.task_always_eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
-            self._admit(task_id, spec, _with_parents(options, parent))
+            self._admit(task_id, spec, _with_parents(options, parent), sent=True)
         except InvalidPoll:
             if not canvas_step:
                 raise
@@ -170,6 +171,7 @@ class PollTask(Task):
                 raise StoreUnavailable(f"{done} {error}") from error
             for admission in admissions:
                 _must_be_in_time(admission)
+            self._tell_sent(batch)
             on_submitted(start + len(batch))
         return [self.AsyncResult(submission.poll_id) for submission in submissions]
 
@@ -228,8 +230,21 @@ class PollTask(Task):
         self._runtime.check_credential(spec.auth, here=here)
         return spec
 
-    def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
-        _must_be_in_time(self._runtime.store.admit(self._submission(poll_id, spec, options)))
+    def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any], *, sent: bool = False) -> None:
+        submission = self._submission(poll_id, spec, options)
+        _must_be_in_time(self._runtime.store.admit(submission))
+        if sent:
+            self._tell_sent([submission])
+
+    def _tell_sent(self, submissions: Sequence[Submission]) -> None:
+        """Tell monitors, where the application wants that of what it sends."""
+        app = self._get_app()
+        if not app.conf.task_send_sent_event:
+            return
+        try:
+            events.send_sent(app, anon_nodename(), submissions)
+        except OperationalError as trouble:
+            logger.warning("Monitors were not told of %d polls: %s", len(submissions), trouble)
 
     def _submission(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         times = window(spec, options, self._get_app().now())
