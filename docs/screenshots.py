@@ -99,7 +99,8 @@ def take_pages(browser: Chrome, flower_url: str, api: Endpoint) -> None:
 def save(browser: Chrome, name: str) -> None:
     """Save a small picture of the window."""
     picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
-    picture.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+    small = picture.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    small.save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

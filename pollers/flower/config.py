@@ -17,7 +17,7 @@ __all__ = ["format_task", "max_tasks", "purge_offline_workers", "tasks_columns"]
 tasks_columns = os.environ.get(
     "FLOWER_TASKS_COLUMNS", "name,uuid,state,args,kwargs,retries,eta,exception,result,runtime,received"
 )
-#: Rows in memory, about 10 KB each; the oldest go first, and a poll that still waits comes back.
+#: Rows in memory, about 6 KB each; the oldest go first, and a poll that still waits comes back.
 max_tasks = int(os.environ.get("FLOWER_MAX_TASKS", "20000"))
 #: Seconds after which a worker that has gone is not listed any more.
 purge_offline_workers = int(os.environ.get("FLOWER_PURGE_OFFLINE_WORKERS", "86400"))
