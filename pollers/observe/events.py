@@ -9,11 +9,14 @@ would look alive for ever (``celery.events.state.Task.event``).
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from celery.utils.nodenames import anon_nodename
+from kombu.exceptions import OperationalError
 from kombu.utils.json import loads
 
 from pollers.engine import Settled
@@ -23,6 +26,8 @@ from pollers.store import Submission
 
 if TYPE_CHECKING:
     from celery import Celery
+
+logger = logging.getLogger(__name__)
 
 #: More events than any group of settlements has, so that a group goes out as one message.
 _BUFFER = 10_000
@@ -61,23 +66,26 @@ class AttemptEvents:
         return True
 
 
-def send_sent(app: Celery, hostname: str, submissions: Iterable[Submission]) -> None:
-    """Send the events of polls that an application has submitted, as Celery does for tasks."""
+def send_sent(app: Celery, submissions: Iterable[Submission]) -> None:
+    """Send the events of polls that were submitted here, where the application wants those of its tasks."""
+    if not app.conf.task_send_sent_event:
+        return
+    try:
+        _publish(app, anon_nodename(), [("task-sent", _sent(one)) for one in submissions])
+    except OperationalError as trouble:
+        # They are submitted all the same.
+        logger.warning("Monitors were not told of submitted polls: %s", trouble)
+
+
+def _sent(submission: Submission) -> dict[str, Any]:
     now = time.time()
-    events = [
-        (
-            "task-sent",
-            {
-                **_row(one.poll_id, PollSpec.from_json(one.spec), one.held),
-                "retries": 0,
-                "eta": _moment(now + one.delay),
-                "expires": _moment(one.deadline or now + (one.timeout or 0.0)),
-                "queue": one.queue or None,
-            },
-        )
-        for one in submissions
-    ]
-    _publish(app, hostname, events)
+    return {
+        **_row(submission.poll_id, PollSpec.from_json(submission.spec), submission.held),
+        "retries": 0,
+        "eta": _moment(now + submission.delay),
+        "expires": _moment(submission.deadline or now + (submission.timeout or 0.0)),
+        "queue": submission.queue or None,
+    }
 
 
 def send_revoked(app: Celery, hostname: str, poll_id: str) -> None:

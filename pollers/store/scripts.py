@@ -13,9 +13,9 @@ NAMES = (
 
 #: What a script builds on, beside ``record``.
 PRELUDES = {
-    "dispatch": ("gates", "breaker", "lots", "sharing"),
+    "dispatch": ("gates", "breaker", "lots", "sharing", "passing", "packs"),
     "begin": ("gates", "sharing"),
-    "join": ("gates", "lots"),
+    "join": ("gates", "lots", "sharing"),
     "settle": ("gates", "breaker"),
     "cancel": ("gates", "sharing"),
     "pause": ("gates", "sharing"),

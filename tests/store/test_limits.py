@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pollers.politeness import Limit
 from pollers.settings import Settings
-from pollers.store import traffic
-from tests.store.conftest import StillWorld
+from pollers.store import Store, Submission, traffic
+from tests.store.conftest import SPEC, StillWorld, World
 
 API = "api.example.com"
 #: Seconds between two calls of a dispatcher.
@@ -110,6 +114,43 @@ def test_a_limit_can_be_changed_while_polls_wait_at_it(still: StillWorld) -> Non
     assert traffic.read_rules(still.store).limits == {API: "100/s"}
     traffic.set_limit(still.store, API, None)
     assert len(sent_over(still, 5)) <= 11
+
+
+def test_limits_that_are_changed_by_two_at_once_are_both_in_force(still: StillWorld) -> None:
+    """One has read the rules, and gives them to the gates after the other has given them newer ones."""
+    other = Store.connect(still.settings)
+    govern = still.store.govern
+
+    def late(rules: Mapping[str, Mapping[str, Any] | None]) -> int:
+        still.store.govern = govern  # type: ignore[method-assign]
+        traffic.set_limit(other, "b", "20/s")
+        traffic.set_limit(other, "a", "3/s")
+        return govern(rules)
+
+    still.store.govern = late  # type: ignore[method-assign]
+    traffic.set_limit(still.store, "a", "2/s")
+    enforced = {gate.name: gate.state["rules"] for gate in traffic.gates(still.store, "limit")}
+    assert enforced == {"a": Limit.parse("3/s").rules(), "b": Limit.parse("20/s").rules()}
+    other.client.close()
+
+
+def test_origins_that_nobody_asks_for_any_more_are_forgotten(still: StillWorld) -> None:
+    """Their number does not grow with all that were ever met; those in use, or paused, stay."""
+    traffic.configure(still.store, {"named": "1/s", "default": "5/s in-flight 2"}, None)
+    still.store.shut("paused.example.com")
+    for day in range(12):
+        admit(still, 1, origin="used.example.com", prefix=f"used-{day}")
+        for number in range(20):
+            admit(still, 1, origin=f"{day}-{number}.example.com", prefix=f"{day}-{number}-")
+        for _, poll_id in sent_over(still, 0.1):
+            assert still.settle(poll_id, 1, state="succeeded", outcome='{"value":1}')
+        still.wait(86_400)
+    known = {gate.name for gate in traffic.gates(still.store, "origin")}
+    assert {"used.example.com", "paused.example.com"} <= known
+    assert len(known) < 100
+    limits = {gate.name for gate in traffic.gates(still.store, "limit")}
+    assert {"named", "used.example.com"} <= limits
+    assert len(limits) < 130
 
 
 def test_a_limit_that_is_gone_lets_all_pass(still: StillWorld) -> None:
@@ -237,3 +278,26 @@ def test_a_full_queue_keeps_limited_polls_in_line(still: StillWorld) -> None:
         still.wait(TICK)
     assert len(order) == 10
     assert not still.parked()
+
+
+@pytest.mark.slow
+def test_a_call_is_short_however_many_polls_of_one_limited_origin_are_due(world: World) -> None:
+    """A hundred thousand: 99 of 100 calls take Redis less than five milliseconds of its time."""
+    store, keys = world.store, world.store.keys
+    traffic.configure(store, {API: "10/s"}, None)
+    for first in range(0, 100_000, 200):
+        names = (f"p{number:06d}" for number in range(first, first + 200))
+        store.admit_many([Submission(name, SPEC, 10.0, timeout=3600.0, origin=API) for name in names])
+    took = []
+    while store.client.zcard(keys.lots) < 99_000:
+        before = _time_used(store)
+        found = store.dispatch("w1", f"c{len(took)}", {"": True})
+        took.append(_time_used(store) - before)
+        traffic.introduce(store, found.strangers)
+    assert len(took) > 400
+    assert sorted(took)[int(len(took) * 0.99)] < 0.005
+
+
+def _time_used(store: Store) -> float:
+    used = store.client.info("cpu")
+    return float(used["used_cpu_user"] + used["used_cpu_sys"])

@@ -17,7 +17,8 @@
 --   ARGV[2] -> a number from 0 to 1 at random, for what must not happen everywhere at once
 --   ARGV[3 + i] -> one settled attempt (from 0) as a MessagePack array: id, attempt, state (`waiting`,
 --     `succeeded` or `failed`), next due time in ms, progress, answer, outcome, ms that the
---     origin asked to be left alone (0 when it did not), whether the attempt met trouble
+--     origin asked to be left alone (0 when it did not), whether the attempt met trouble (nil when it made no
+--     request of its own, and so says nothing new)
 --
 -- Output: {results, changes}: one result per attempt: 0 refused, 1 waiting again, or the packed record of a poll
 --   that ended; the flat list {origin, change, ...} of origins that are `held` now, or whose breaker is
@@ -44,7 +45,7 @@ local function tell_gates(id, record, hold, trouble)
   if origin == '' then return end
   if hold > 0 and hold_origin(origin, now, hold) then
     gated, change = true, 'held'
-  elseif gated then
+  elseif gated and trouble ~= nil then
     change = tell_breaker(origin, trouble, now, draw)
   end
   if change then
@@ -55,11 +56,17 @@ local function tell_gates(id, record, hold, trouble)
   end
 end
 
+local settled, ids, places = {}, {}, {}
 for i = 3, #ARGV do
-  local id, attempt, state, due, progress, answer, outcome, hold, trouble = unpack(cmsgpack.unpack(ARGV[i]))
+  settled[i - 2] = cmsgpack.unpack(ARGV[i])
+  ids[i - 2] = settled[i - 2][1]
+end
+fetch_records(polls, ids)
+for i = 1, #settled do
+  local id, attempt, state, due, progress, answer, outcome, hold, trouble = unpack(settled[i])
   local record = read_record(polls, id)
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
-    results[i - 2] = 0
+    results[i] = 0
     count('settle_refused')
     if record and record[CRASHES] > 0 and attempt <= record[ATTEMPT] then
       -- Late, but its worker lives: the poll is slow, and does not crash what attempts it.
@@ -74,20 +81,21 @@ for i = 3, #ARGV do
     end
     if state == 'waiting' then
       write_record(polls, id, record)
-      redis.call('ZADD', schedule, math.min(due, record[DEADLINE]), id)
-      results[i - 2] = 1
+      places[#places + 1], places[#places + 2] = math.min(due, record[DEADLINE]), id
+      results[i] = 1
     else
       record[ENDED] = now
-      results[i - 2] = write_record(polls, id, record)
+      results[i] = write_record(polls, id, record)
       redis.call('ZREM', schedule, id)
       redis.call('ZADD', releases, now + lease, id)
       count(state)
     end
     count('settled')
-    tell_gates(id, record, hold, trouble)
+    if gated or hold > 0 then tell_gates(id, record, hold, trouble) end
   end
 end
 
+place(schedule, places)
 if gated then save_gates() end
 for counter, number in pairs(counts) do
   redis.call('HINCRBY', stats, counter, number)
