@@ -615,7 +615,7 @@ def test_every_command_has_help_with_an_example(alone: Commands, command: str) -
     """It can be copied from there."""
     ended = alone(command, "--help")
     assert ended.code == 0
-    assert f"Example{'' if command in ('nudge', 'dev') else 's'}:\n    pollers {command}" in ended.out
+    assert f"Example{'' if command == 'nudge' else 's'}:\n    pollers {command}" in ended.out
 
 
 def test_the_help_names_every_command_and_exit_code(alone: Commands) -> None:
