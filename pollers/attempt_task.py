@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery import Task, signals
@@ -44,11 +45,18 @@ class AttemptTask(Task):
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
         changes = Changes(app, runtime.store)
+        observers: list[Callable[[list[Settled]], None]] = [changes.observe]
+
+        def send_events(settled: list[Settled]) -> None:
+            if runtime.events_enabled():
+                attempt_events.send(settled)
+
+        if per_second:
+            observers.append(send_events)
 
         def observe(settled: list[Settled]) -> None:
-            changes.observe(settled)
-            if per_second and runtime.events_enabled():
-                attempt_events.send(settled)
+            for observer in observers:
+                observer(settled)
 
         def on_change(origin: str, change: str) -> None:
             if runtime.events_enabled():

@@ -45,6 +45,8 @@ class Settled(NamedTuple):
     settlement: Settlement
     #: False when the store refused it, because the attempt was no longer the poll's.
     accepted: bool
+    #: What the attempt got; None when there was nothing to ask.
+    answer: Answer | None = None
 
 
 class PackReport(NamedTuple):
@@ -186,7 +188,7 @@ class Engine:
 
     def _settle(self, flights: list[_Flight]) -> None:
         decided = [
-            (flight.attempt, settlement)
+            (flight, settlement)
             for flight in flights
             if (settlement := settlement_of(flight.attempt, flight.answer, self._settings))
         ]
@@ -206,8 +208,10 @@ class Engine:
             self._lanes.submit(ended)
         self._observe(
             [
-                Settled(attempt.poll_id, attempt.record, settlement, result is not False)
-                for (attempt, settlement), result in zip(decided, results, strict=True)
+                Settled(
+                    settlement.poll_id, flight.attempt.record, settlement, result is not False, flight.answer
+                )
+                for (flight, settlement), result in zip(decided, results, strict=True)
             ]
         )
 
