@@ -10,7 +10,10 @@ from weakref import WeakSet
 from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init
 
-from pollers.attempt_task import AttemptTask
+from pollers.attempt_task import ATTEMPT, AttemptTask
+from pollers.errors import PollEnded
+from pollers.held import POLL
+from pollers.observe import logs
 from pollers.runtime import runtime_of
 from pollers.settings import InvalidSetting, Settings, redis_url
 from pollers.task import PollTask
@@ -104,8 +107,10 @@ def _check_settings(instance: Any, **_: Any) -> None:
 
 @celeryd_after_setup.connect
 def _prepare(instance: Any, **_: Any) -> None:
-    """Tell of misspelt settings, as a runtime does, where the log is and before there are more processes."""
+    """Set up the log, and let a runtime tell of misspelt settings there, before there are more processes."""
     if instance.app in _applications:
+        settings = Settings.read(instance.app.conf, os.environ)
+        logs.set_up(settings.log_format, (POLL, ATTEMPT), PollEnded)
         runtime_of(instance.app)
 
 

@@ -11,6 +11,7 @@ from celery import Task, signals
 from pollers.changes import Changes
 from pollers.engine import Engine, Settled
 from pollers.observe import events
+from pollers.observe.attempt_log import AttemptLog
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Pack
 
@@ -45,7 +46,10 @@ class AttemptTask(Task):
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
         changes = Changes(app, runtime.store)
-        observers: list[Callable[[list[Settled]], None]] = [changes.observe]
+        observers: list[Callable[[list[Settled]], None]] = [
+            changes.observe,
+            AttemptLog(runtime.settings.log_summary).observe,
+        ]
 
         def send_events(settled: list[Settled]) -> None:
             if runtime.events_enabled():

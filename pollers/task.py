@@ -16,7 +16,7 @@ from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
-from pollers import held, outcome
+from pollers import held, log_lines, outcome
 from pollers.changes import send
 from pollers.delivery import OutcomeBackend, is_outcome
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
@@ -73,6 +73,7 @@ class PollTask(Task):
             logger.warning("The outcome of poll %s is delivered when Redis answers: %s", request.id, error)
             raise Ignore from error
         if claim.record is not None:
+            _log_end(request.id, claim.record)
             return self._deliver(claim.record)
         if claim.verdict == "unknown" and not held_task:
             self._admit(request.id, self._parse(args, params), _options_of(request, self.app))
@@ -292,6 +293,19 @@ class PollTask(Task):
         if expires is None:
             return DEFAULT_LIFE
         return float(getattr(expires, "total_seconds", lambda: expires)())
+
+
+def _log_end(poll_id: str, record: Record) -> None:
+    last = record.last_answer()
+    log_lines.ended(
+        poll_id,
+        state=record.state,
+        origin=record.origin,
+        attempts=record.attempt,
+        status=last[0] if last else None,
+        seconds=(record.ended_ms - record.created_ms) / 1000,
+        reason=None if record.state in ("succeeded", "cancelled") else outcome.error_of(record).reason,
+    )
 
 
 def _must_be_in_time(admission: Admission) -> None:

@@ -13,21 +13,16 @@ import redis
 import tenacity
 from redis.commands.core import Script
 
+from pollers import log_lines
 from pollers.errors import StoreUnavailable, UnreadableRecord
 from pollers.settings import Settings
 from pollers.store import scripts
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
-from pollers.store.record import Record
+from pollers.store.record import LIVE_STATES, Record
 from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement, Submission
 
 logger = logging.getLogger(__name__)
-
-_CHANGES = {
-    b"held": "Polls of %s are held: it asked to be left alone.",
-    b"open": "The breaker of %s has opened: too many of its attempts fail.",
-    b"closed": "The breaker of %s has closed: it answers again.",
-}
 
 #: A running attempt may settle so long after its deadline, in ms: its request ends with the deadline,
 #: and the answer still has to travel. Together with a dispatcher's tick it stays under one second.
@@ -74,11 +69,12 @@ class Store:
 
     def admit(self, submission: Submission) -> Admission:
         """Accept a poll."""
-        return _admission(self._patiently("admit", *self._admitting(submission)))
+        return _admission(submission, self._patiently("admit", *self._admitting(submission)))
 
     def admit_many(self, submissions: Sequence[Submission]) -> list[Admission]:
         """Accept polls, each by itself, in one round trip."""
-        return [_admission(answer) for answer in _patience(self._run_many, "admit", submissions)]
+        answers = _patience(self._run_many, "admit", submissions)
+        return list(map(_admission, submissions, answers))
 
     def _admitting(self, submission: Submission) -> tuple[list[str], list[Any]]:
         keys, one, timeout = self.keys, submission, submission.timeout
@@ -188,7 +184,7 @@ class Store:
             ],
         )
         for origin, change in zip(changes[::2], changes[1::2], strict=True):
-            logger.warning(_CHANGES[change], origin.decode())
+            log_lines.origin_changed(origin.decode(), change.decode())
             self.on_change(origin.decode(), change.decode())
         return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
 
@@ -225,13 +221,15 @@ class Store:
             *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
             *(keys.suspect, keys.gates, keys.turns, keys.shares, keys.asking),
         ]
-        return str(self._patiently("cancel", key_list, [poll_id]).decode())
+        state = self._patiently("cancel", key_list, [poll_id]).decode()
+        return _steered(poll_id, "cancelled", state, state == "cancelled")
 
     def nudge(self, poll_id: str) -> str:
         """Make a waiting poll due now; return its state, or ``unknown``."""
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
-        return str(self._patiently("nudge", key_list, [poll_id]).decode())
+        state = self._patiently("nudge", key_list, [poll_id]).decode()
+        return _steered(poll_id, "nudged", state, state == "waiting")
 
     def pause(self, poll_id: str) -> str:
         """Pause a poll; return its state, ``waiting`` or ``running`` when it is paused, or ``unknown``."""
@@ -240,13 +238,15 @@ class Store:
             *(keys.polls, keys.schedule, keys.ended(poll_id)),
             *(keys.gates, keys.turns, keys.shares, keys.asking),
         ]
-        return str(self._patiently("pause", key_list, [poll_id]).decode())
+        state = self._patiently("pause", key_list, [poll_id]).decode()
+        return _steered(poll_id, "paused", state, state in LIVE_STATES)
 
     def resume(self, poll_id: str, delay: float = 0.0) -> str:
         """Resume a paused poll, which is due after ``delay`` seconds; return its state, or ``unknown``."""
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
-        return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
+        state = self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode()
+        return _steered(poll_id, "resumed", state, state in LIVE_STATES)
 
     def shut(self, origin: str) -> bool:
         """Pause an origin; return whether it was not paused before."""
@@ -312,9 +312,17 @@ _patience = tenacity.Retrying(
 )
 
 
-def _admission(answer: Sequence[int]) -> Admission:
+def _admission(submission: Submission, answer: Sequence[int]) -> Admission:
     code, _, _ = answer
+    if code == 1:
+        log_lines.admitted(submission.poll_id, submission.origin)
     return Admission(new=code == 1, in_time=code >= 0)
+
+
+def _steered(poll_id: str, change: str, state: str, changed: bool) -> str:
+    if changed:
+        log_lines.steered(poll_id, change)
+    return state
 
 
 def _ms(seconds: float) -> int:
