@@ -8,7 +8,9 @@ from typing import Any
 
 from celery.result import AsyncResult
 
-from pollers.errors import UnknownPoll
+from pollers import outcome
+from pollers.errors import InvalidPoll, UnknownPoll
+from pollers.plain_json import plain
 from pollers.redaction import redact_url
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
@@ -102,12 +104,37 @@ class PollResult(AsyncResult):
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
 
         """
-        state = self._store.cancel(self.id)
-        self._must_be_known(state)
-        return state == "cancelled"
+        return self._end("cancelled", "")
+
+    def succeed(self, value: Any = None) -> bool:
+        """End the poll with a value, as a webhook has told it: whoever waits gets the value.
+
+        Returns whether the poll has succeeded, now or before; False when it had ended in another way.
+
+        Raises:
+            InvalidPoll: The value cannot be written as JSON.
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        try:
+            text = outcome.value_text(plain(value))
+        except ValueError as error:
+            raise InvalidPoll.of({"value": str(error)}) from error
+        return self._end("succeeded", text)
+
+    def fail(self, reason: str) -> bool:
+        """End the poll without success, as a webhook has told it: whoever waits gets `PollFailed`.
+
+        Returns whether the poll has failed, now or before; False when it had ended in another way.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        return self._end("failed", outcome.error_text("PollFailed", reason))
 
     def nudge(self) -> bool:
-        """Make the next attempt due now; False when none waits, as one runs or the poll has ended.
+        """Make the next attempt due now, or as soon as the one under way is over; False when it has ended.
 
         Raises:
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
@@ -115,7 +142,7 @@ class PollResult(AsyncResult):
         """
         state = self._store.nudge(self.id)
         self._must_be_known(state)
-        return state == "waiting"
+        return state in LIVE_STATES
 
     def pause(self) -> bool:
         """Make no attempt until `resume`; the deadline stays. False when the poll had ended before.
@@ -145,6 +172,11 @@ class PollResult(AsyncResult):
         """Cancel the poll, as `cancel` does; a task that is no poll (any more) is revoked by Celery."""
         if self._store.cancel(self.id) == "unknown":
             super().revoke(*args, **kwargs)
+
+    def _end(self, state: str, text: str) -> bool:
+        now = self._store.end(self.id, state, text)
+        self._must_be_known(now)
+        return now == state
 
     @property
     def _store(self) -> Store:

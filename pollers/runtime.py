@@ -45,10 +45,10 @@ class Runtime:
         """The HTTP side."""
         return Transport.of(self.settings)
 
-    def check_credential(self, name: str | None, *, here: bool) -> None:
+    def check_credential(self, name: str | None, *, here: bool, field: str = "auth") -> None:
         """Refuse a name that no credential has, as far as this process can know.
 
-        ``here`` says that the attempts are made by this process.
+        ``here`` says that the attempts are made by this process, ``field`` which parameter names it.
 
         Raises:
             InvalidPoll: There is no such credential.
@@ -58,9 +58,9 @@ class Runtime:
             return
         held = self.settings.credentials
         if here and not self.transport.keyring.knows(name):
-            raise InvalidPoll.of({"auth": f"is {name!r}, and this process has no credential of that name"})
+            raise InvalidPoll.of({field: f"is {name!r}, and this process has no credential of that name"})
         if not here and held and name not in held:
-            raise InvalidPoll.of({"auth": f"is {name!r}; the workers hold {', '.join(held)}"})
+            raise InvalidPoll.of({field: f"is {name!r}; the workers hold {', '.join(held)}"})
 
 
 #: What was said of misspelt settings; the children of a process need not say it again.

@@ -227,6 +227,8 @@ class PollTask(Task):
         )
         Request.of(spec).check()
         self._runtime.check_credential(spec.auth, here=here)
+        if spec.webhook:
+            self._runtime.check_credential(spec.webhook["auth"], here=False, field="webhook")
         return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:

@@ -176,7 +176,7 @@ class Store:
             "settle",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
-                *(keys.gates, keys.turns, keys.shares),
+                *(keys.gates, keys.turns, keys.shares, keys.nudged),
             ],
             [
                 *(_ms(self._settings.lease), random.random()),
@@ -216,20 +216,24 @@ class Store:
 
     def cancel(self, poll_id: str) -> str:
         """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
+        return self.end(poll_id, "cancelled")
+
+    def end(self, poll_id: str, state: str, outcome: str = "") -> str:
+        """End a poll from outside; return the state it has now, that of an end before, or ``unknown``."""
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
             *(keys.suspect, keys.gates, keys.turns, keys.shares, keys.asking),
         ]
-        state = self._patiently("cancel", key_list, [poll_id]).decode()
-        return _steered(poll_id, "cancelled", state, state == "cancelled")
+        now = self._patiently("end", key_list, [poll_id, state, outcome]).decode()
+        return _steered(poll_id, state, now, now == state)
 
     def nudge(self, poll_id: str) -> str:
-        """Make a waiting poll due now; return its state, or ``unknown``."""
+        """Make a poll due now, or when the attempt under way has settled; return its state or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.nudged]
         state = self._patiently("nudge", key_list, [poll_id]).decode()
-        return _steered(poll_id, "nudged", state, state == "waiting")
+        return _steered(poll_id, "nudged", state, state in LIVE_STATES)
 
     def pause(self, poll_id: str) -> str:
         """Pause a poll; return its state, ``waiting`` or ``running`` when it is paused, or ``unknown``."""
