@@ -71,7 +71,7 @@ _HELP: dict[str, tuple[str, str]] = {
     "tenant": ("NAME", "Whose poll it is; tenants share evenly when more is due than can be done."),
     "coalesce": ("yes|no", "Share the answers to its request with polls that make the same. [default: no]"),
     "tags": ("WORD", "A word to list, pause and resume by; repeatable."),
-    "webhook": ("URL", "Where its end is told by a signed webhook, or JSON: {\"url\": ..., \"auth\": NAME}."),
+    "webhook": ("URL", 'Where its end is told by a signed webhook, or JSON: {"url": ..., "auth": NAME}.'),
     "method": ("METHOD", "HTTP method. [default: GET]"),
     "auth": ("NAME", "Name of a credential of whoever makes the attempts; never the secret itself."),
     "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),
