@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakSet
@@ -99,7 +100,8 @@ def _check_settings(instance: Any, **_: Any) -> None:
     """Stop a worker whose settings cannot be used, before it connects to anything."""
     if instance.app in _applications:
         try:
-            Settings.read(instance.app.conf, os.environ)
+            if Settings.read(instance.app.conf, os.environ).tracing:
+                import_module("pollers.tracing")
         except InvalidSetting as error:
             # Any other exception of a handler is logged by Celery, and the worker starts.
             raise SystemExit(str(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from celery import Task, signals
@@ -55,6 +56,12 @@ class AttemptTask(Task):
             if runtime.events_enabled():
                 attempt_events.send(settled)
 
+        spans = None
+        if runtime.tracing:
+            # Not before: it imports OpenTelemetry.
+            made_by = import_module("pollers.observe.attempt_spans").AttemptSpans
+            spans = made_by(runtime.settings.trace_attempts)
+            observers.append(spans.observe)
         if per_second:
             observers.append(send_events)
 
@@ -73,6 +80,7 @@ class AttemptTask(Task):
             runtime.settings,
             publish=changes.end,
             observe=observe,
+            before=spans.begin if spans else None,
         )
         # Celery waits for tasks; a slow attempt has outlived the task of its pack.
         for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from kombu.exceptions import OperationalError
 from pollers import completion, held
 from pollers.engine import Settled
 from pollers.progress import Progress
+from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Record, Store
 
@@ -69,9 +71,11 @@ class Changes:
         """
         if _MARK in record.progress:
             self._tell(poll_id, record.spec, record.progress, patiently=True)
-        if completion.MARK in record.spec:
-            completion.tell(self._app, poll_id, record)
-        held.publish(self._app, poll_id, record)
+        traced = runtime_of(self._app).tracing
+        with traced.publishing(poll_id, record) if traced else nullcontext():
+            if completion.MARK in record.spec:
+                completion.tell(self._app, poll_id, record)
+            held.publish(self._app, poll_id, record)
 
     def _tell(self, poll_id: str, spec_text: str, progress_text: str, *, patiently: bool = False) -> None:
         try:

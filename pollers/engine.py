@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kombu.exceptions import OperationalError
 
@@ -47,6 +47,8 @@ class Settled(NamedTuple):
     accepted: bool
     #: What the attempt got; None when there was nothing to ask.
     answer: Answer | None = None
+    #: What `Engine` was given at its beginning by ``before``.
+    asked: Any = None
 
 
 class PackReport(NamedTuple):
@@ -62,13 +64,14 @@ class PackReport(NamedTuple):
 class _Flight:
     """One attempt on its way, and the pack that waits for it."""
 
-    __slots__ = ("answer", "attempt", "landed", "started")
+    __slots__ = ("answer", "asked", "attempt", "landed", "started")
 
     def __init__(self, attempt: Attempt, landed: Callable[[], None]) -> None:
         self.attempt = attempt
         self.landed = landed
         self.started = False
         self.answer: Answer | None = None
+        self.asked: Any = None
 
 
 class Engine:
@@ -82,12 +85,15 @@ class Engine:
         *,
         publish: Callable[[str, Record], None],
         observe: Callable[[list[Settled]], None],
+        before: Callable[[Attempt], tuple[Any, Mapping[str, str]]] | None = None,
     ) -> None:
+        """``before`` gets an attempt that is about to ask; gives what `observe` gets back, and headers."""
         self._store = store
         self._transport = transport
         self._settings = settings
         self._publish = publish
         self._observe = observe
+        self._before = before
         self._lanes = Lanes(settings.concurrency)
         self._done: SimpleQueue[_Flight] = SimpleQueue()
         self._room = threading.Condition()
@@ -126,7 +132,10 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            flight.answer = ask(flight.attempt, self._transport)
+            headers: Mapping[str, str] = {}
+            if self._before:
+                flight.asked, headers = self._before(flight.attempt)
+            flight.answer = ask(flight.attempt, self._transport, headers)
             if flight.answer and flight.attempt.record.request:
                 self._share(flight.attempt, flight.answer)
         finally:
@@ -209,7 +218,8 @@ class Engine:
         self._observe(
             [
                 Settled(
-                    settlement.poll_id, flight.attempt.record, settlement, result is not False, flight.answer
+                    *(settlement.poll_id, flight.attempt.record, settlement, result is not False),
+                    *(flight.answer, flight.asked),
                 )
                 for (flight, settlement), result in zip(decided, results, strict=True)
             ]

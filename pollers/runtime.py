@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -44,6 +46,16 @@ class Runtime:
     def transport(self) -> Transport:
         """The HTTP side."""
         return Transport.of(self.settings)
+
+    @cached_property
+    def tracing(self) -> ModuleType | None:
+        """The module that traces polls; None where they are not traced.
+
+        Raises:
+            InvalidSetting: They should be, and OpenTelemetry is not installed.
+
+        """
+        return importlib.import_module("pollers.tracing") if self.settings.tracing else None
 
     def check_credential(self, name: str | None, *, here: bool, field: str = "auth") -> None:
         """Refuse a name that no credential has, as far as this process can know.

@@ -98,6 +98,11 @@ class Settings:
     log_format: str = "text"
     #: Seconds of attempts that one line of a worker process's log sums up; 0 for no such lines.
     log_summary: float = 60.0
+    #: Whether polls are traced by OpenTelemetry, where they are submitted and in workers.
+    tracing: bool = False
+    #: The attempts that have a span of their own: ``notable`` ones, the first, the last and those with
+    #: errors, or ``all``.
+    trace_attempts: str = "notable"
 
     @classmethod
     def read(cls, conf: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -272,6 +277,7 @@ _CHOICES = {
     "hold": ("origin", "poll"),
     "open_breaker": ("attempt", "wait"),
     "log_format": ("text", "json"),
+    "trace_attempts": ("notable", "all"),
 }
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),

@@ -7,7 +7,8 @@ task; running the held task on a worker gives the outcome to Celery.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailab
 from pollers.local import run_here
 from pollers.observe import events
 from pollers.politeness import DEFAULT, PRIORITIES
+from pollers.redaction import redact_url
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
@@ -74,7 +76,9 @@ class PollTask(Task):
             raise Ignore from error
         if claim.record is not None:
             _log_end(request.id, claim.record)
-            return self._deliver(claim.record)
+            tracing = self._runtime.tracing
+            with tracing.delivering(request.id, claim.record) if tracing else nullcontext():
+                return self._deliver(claim.record)
         if claim.verdict == "unknown" and not held_task:
             self._admit(request.id, self._parse(args, params), _options_of(request, self.app))
         elif claim.verdict == "unknown":
@@ -160,8 +164,18 @@ class PollTask(Task):
         if self._get_app().conf.task_always_eager:
             return [self.apply_async((one,), params, **given) for one in polls]
         parent = self._get_app().current_worker_task
-        common = _with_parents(given, parent)
-        submissions = [self._checked(number, one, params, common) for number, one in enumerate(polls)]
+        listed = list(polls)
+        with self._traced(_with_parents(given, parent), {"pollers.polls": len(listed)}) as common:
+            return self._submit(listed, params, common, on_submitted)
+
+    def _submit(
+        self,
+        polls: list[str | Mapping[str, Any]],
+        params: dict[str, Any],
+        options: dict[str, Any],
+        on_submitted: Callable[[int], None],
+    ) -> list[PollResult]:
+        submissions = [self._checked(number, one, params, options) for number, one in enumerate(polls)]
         for start in range(0, len(submissions), BATCH):
             batch = submissions[start : start + BATCH]
             try:
@@ -232,7 +246,20 @@ class PollTask(Task):
         return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
-        _must_be_in_time(self._runtime.store.admit(self._submission(poll_id, spec, options)))
+        about = {"pollers.poll.id": poll_id, "url.full": redact_url(spec.url)}
+        with self._traced(options, about) as options:
+            _must_be_in_time(self._runtime.store.admit(self._submission(poll_id, spec, options)))
+
+    @contextmanager
+    def _traced(self, options: dict[str, Any], attributes: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Trace a submission, where polls are traced; gives the options with which it goes on."""
+        tracing = self._runtime.tracing
+        if tracing is None:
+            yield options
+            return
+        own = dict(options.get("headers") or {})
+        with tracing.submitting(attributes, own) as carrying:
+            yield {**options, "headers": {**own, **carrying}}
 
     def _submission(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         times = window(spec, options, self._get_app().now())
