@@ -291,7 +291,7 @@ def assert_that_all_was_used(
         "dropped": False
     }
     assert "has no kind of" in told["wrong", "done"]
-    assert "pollers.attempts" in places["log"]
+    assert "Attempt 1 of poll" in places["log"]
     for name in ("results", "keys", "log", "commands of Redis", "Flower /api/tasks", "statuses"):
         assert "/header/denied" in places[name], name
     assert any(MARKER in text for name, text in places.items() if name.startswith("pollers run"))
