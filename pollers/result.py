@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.result import AsyncResult
 
-from pollers import outcome
+from pollers import log_lines, outcome
 from pollers.errors import InvalidPoll, UnknownPoll
 from pollers.plain_json import plain
 from pollers.redaction import redact_url
@@ -141,8 +141,7 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.nudge(self.id)
-        self._must_be_known(state)
-        return state in LIVE_STATES
+        return self._steered("nudged", state, state in LIVE_STATES)
 
     def pause(self) -> bool:
         """Make no attempt until `resume`; the deadline stays. False when the poll had ended before.
@@ -154,8 +153,7 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.pause(self.id)
-        self._must_be_known(state)
-        return state in LIVE_STATES
+        return self._steered("paused", state, state in LIVE_STATES)
 
     def resume(self) -> bool:
         """Make attempts again, the next one now, if the poll was paused; False when it has ended.
@@ -165,8 +163,7 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.resume(self.id)
-        self._must_be_known(state)
-        return state in LIVE_STATES
+        return self._steered("resumed", state, state in LIVE_STATES)
 
     def revoke(self, *args: Any, **kwargs: Any) -> None:
         """Cancel the poll, as `cancel` does; a task that is no poll (any more) is revoked by Celery."""
@@ -175,8 +172,13 @@ class PollResult(AsyncResult):
 
     def _end(self, state: str, text: str) -> bool:
         now = self._store.end(self.id, state, text)
-        self._must_be_known(now)
-        return now == state
+        return self._steered(state, now, now == state)
+
+    def _steered(self, change: str, state: str, done: bool) -> bool:
+        self._must_be_known(state)
+        if done:
+            log_lines.steered(self.id, change)
+        return done
 
     @property
     def _store(self) -> Store:

@@ -7,34 +7,29 @@ task; running the held task on a worker gives the outcome to Celery.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery import Task, states
 from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
-from pollers import held, log_lines, outcome
+from pollers import held, outcome
+from pollers.admission import KnownLimits, accept, options_of, submission_of, traced, with_parents
 from pollers.changes import send
-from pollers.delivery import OutcomeBackend, is_outcome
+from pollers.delivery import OutcomeBackend, is_outcome, log_end
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.local import run_here
 from pollers.observe import events
-from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.redaction import redact_url
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
-from pollers.store import Admission, Record, Submission
-from pollers.store.traffic import read_rules
+from pollers.store import Record, Submission
 from pollers.transport import Request
-from pollers.window import window
-
-if TYPE_CHECKING:
-    from celery.app.task import Context
 
 logger = logging.getLogger(__name__)
 
@@ -75,12 +70,12 @@ class PollTask(Task):
             logger.warning("The outcome of poll %s is delivered when Redis answers: %s", request.id, error)
             raise Ignore from error
         if claim.record is not None:
-            _log_end(request.id, claim.record)
+            log_end(request.id, claim.record)
             tracing = self._runtime.tracing
             with tracing.delivering(request.id, claim.record) if tracing else nullcontext():
                 return self._deliver(claim.record)
         if claim.verdict == "unknown" and not held_task:
-            self._admit(request.id, self._parse(args, params), _options_of(request, self.app))
+            self._admit(request.id, self._parse(args, params), options_of(request, self.app))
         elif claim.verdict == "unknown":
             logger.warning("Poll %s has no record any more; its outcome is lost.", request.id)
         raise Ignore
@@ -115,7 +110,7 @@ class PollTask(Task):
             spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
             if app.conf.task_always_eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
-            self._admit(task_id, spec, _with_parents(options, parent))
+            self._admit(task_id, spec, with_parents(options, parent))
         except InvalidPoll:
             if not canvas_step:
                 raise
@@ -165,7 +160,7 @@ class PollTask(Task):
             return [self.apply_async((one,), params, **given) for one in polls]
         parent = self._get_app().current_worker_task
         listed = list(polls)
-        with self._traced(_with_parents(given, parent), {"pollers.polls": len(listed)}) as common:
+        with traced(self._runtime, with_parents(given, parent), {"pollers.polls": len(listed)}) as common:
             return self._submit(listed, params, common, on_submitted)
 
     def _submit(
@@ -175,7 +170,10 @@ class PollTask(Task):
         options: dict[str, Any],
         on_submitted: Callable[[int], None],
     ) -> list[PollResult]:
-        submissions = [self._checked(number, one, params, options) for number, one in enumerate(polls)]
+        limits = KnownLimits(self._runtime)
+        submissions = [
+            self._checked(number, one, params, options, limits) for number, one in enumerate(polls)
+        ]
         for start in range(0, len(submissions), BATCH):
             batch = submissions[start : start + BATCH]
             try:
@@ -183,14 +181,17 @@ class PollTask(Task):
             except StoreUnavailable as error:
                 done = f"{start} of {len(submissions)} polls are submitted."
                 raise StoreUnavailable(f"{done} {error}") from error
-            for admission in admissions:
-                _must_be_in_time(admission)
+            for submission, admission in zip(batch, admissions, strict=True):
+                accept(submission, admission)
             on_submitted(start + len(batch))
         return [self.AsyncResult(submission.poll_id) for submission in submissions]
 
-    def _checked(self, number: int, poll: Any, params: Any, options: dict[str, Any]) -> Submission:
+    def _checked(
+        self, number: int, poll: Any, params: Any, options: dict[str, Any], limits: KnownLimits
+    ) -> Submission:
         try:
-            return self._submission(uuid(), self._parse((poll,), params), options)
+            spec = self._parse((poll,), params)
+            return submission_of(uuid(), spec, options, now=self._get_app().now(), limits=limits)
         except InvalidPoll as error:
             raise InvalidPoll.of(
                 {f"polls[{number}].{field}": problem for field, problem in error.problems.items()}
@@ -246,51 +247,11 @@ class PollTask(Task):
         return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
+        limits = KnownLimits(self._runtime)
         about = {"pollers.poll.id": poll_id, "url.full": redact_url(spec.url)}
-        with self._traced(options, about) as options:
-            _must_be_in_time(self._runtime.store.admit(self._submission(poll_id, spec, options)))
-
-    @contextmanager
-    def _traced(self, options: dict[str, Any], attributes: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Trace a submission, where polls are traced; gives the options with which it goes on."""
-        tracing = self._runtime.tracing
-        if tracing is None:
-            yield options
-            return
-        own = dict(options.get("headers") or {})
-        with tracing.submitting(attributes, own) as carrying:
-            yield {**options, "headers": {**own, **carrying}}
-
-    def _submission(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
-        times = window(spec, options, self._get_app().now())
-        return Submission(
-            poll_id,
-            spec=spec.to_json(),
-            span=spec.longest_request,
-            held=held.pack(options, poll_id),
-            queue=_name(options.get("queue")),
-            lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
-            delay=times.delay,
-            timeout=times.timeout,
-            deadline=times.deadline,
-            origin=spec.origin,
-            limit=self._limit(spec.limit),
-            priority=PRIORITIES[spec.priority],
-            tenant=spec.tenant or "",
-            spread=0.0 if times.delay else spec.cadence.shortest,
-            request=spec.request_digest,
-        )
-
-    def _limit(self, name: str | None) -> str:
-        if name is None:
-            return ""
-        known = self._runtime.settings.limits.texts()
-        if name not in known:
-            known = read_rules(self._runtime.store).limits
-        if name not in known or name == DEFAULT:
-            told = ", ".join(sorted(known.keys() - {DEFAULT})) or "none"
-            raise InvalidPoll.of({"limit": f"is {name!r}, which is not set; pollers_limits has {told}"})
-        return name
+        with traced(self._runtime, options, about) as options:
+            submission = submission_of(poll_id, spec, options, now=self._get_app().now(), limits=limits)
+            accept(submission, self._runtime.store.admit(submission))
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":
@@ -322,51 +283,3 @@ class PollTask(Task):
         if expires is None:
             return DEFAULT_LIFE
         return float(getattr(expires, "total_seconds", lambda: expires)())
-
-
-def _log_end(poll_id: str, record: Record) -> None:
-    last = record.last_answer()
-    log_lines.ended(
-        poll_id,
-        state=record.state,
-        origin=record.origin,
-        attempts=record.attempt,
-        status=last[0] if last else None,
-        seconds=(record.ended_ms - record.created_ms) / 1000,
-        reason=None if record.state in ("succeeded", "cancelled") else outcome.error_of(record).reason,
-    )
-
-
-def _must_be_in_time(admission: Admission) -> None:
-    if not admission.in_time:
-        raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
-
-
-def _with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]:
-    """Say where in a tree of tasks the poll stands, as Celery does for a task that it sends."""
-    if parent is None:
-        return options
-    request = parent.request
-    return {
-        **options,
-        "root_id": options.get("root_id") or request.root_id or request.id,
-        "parent_id": options.get("parent_id") or request.id,
-    }
-
-
-def _options_of(request: Context, app: Any) -> dict[str, Any]:
-    """Return the options that a plain message was sent with, as for ``apply_async``."""
-    delivery = request.delivery_info or {}
-    options: dict[str, Any] = {
-        **request.as_execution_options(),
-        "priority": delivery.get("priority"),
-        "ignore_result": request.ignore_result,
-    }
-    queue = delivery.get("routing_key")
-    if delivery.get("exchange") == "" and queue != app.conf.task_default_queue:
-        options["queue"] = queue
-    return options
-
-
-def _name(queue: Any) -> str:
-    return str(getattr(queue, "name", queue) or "")

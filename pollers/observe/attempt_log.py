@@ -39,7 +39,7 @@ class AttemptLog:
             self._began = now
         for one in settled:
             counts[_decision(one)] += 1
-            counts["trouble"] += one.settlement.trouble
+            counts["trouble"] += bool(one.settlement.trouble)
             if one.answer and one.answer.elapsed > self._slowest:
                 self._slowest = one.answer.elapsed
         if now - self._began >= self._every:

@@ -18,7 +18,8 @@
 --   ARGV[2] -> a number from 0 to 1 at random, for what must not happen everywhere at once
 --   ARGV[3 + i] -> one settled attempt (from 0) as a MessagePack array: id, attempt, state (`waiting`,
 --     `succeeded` or `failed`), next due time in ms, progress, answer, outcome, ms that the
---     origin asked to be left alone (0 when it did not), whether the attempt met trouble
+--     origin asked to be left alone (0 when it did not), whether the attempt met trouble (nil when it made no
+--     request of its own, and so says nothing new)
 --
 -- Output: {results, changes}: one result per attempt: 0 refused, 1 waiting again, or the packed record of a poll
 --   that ended; the flat list {origin, change, ...} of origins that are `held` now, or whose breaker is
@@ -46,7 +47,7 @@ local function tell_gates(id, record, hold, trouble)
   if origin == '' then return end
   if hold > 0 and hold_origin(origin, now, hold) then
     gated, change = true, 'held'
-  elseif gated then
+  elseif gated and trouble ~= nil then
     change = tell_breaker(origin, trouble, now, draw)
   end
   if change then
