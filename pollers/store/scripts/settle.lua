@@ -58,11 +58,17 @@ local function tell_gates(id, record, hold, trouble)
   end
 end
 
+local settled, ids, places = {}, {}, {}
 for i = 3, #ARGV do
-  local id, attempt, state, due, progress, answer, outcome, hold, trouble = unpack(cmsgpack.unpack(ARGV[i]))
+  settled[i - 2] = cmsgpack.unpack(ARGV[i])
+  ids[i - 2] = settled[i - 2][1]
+end
+fetch_records(polls, ids)
+for i = 1, #settled do
+  local id, attempt, state, due, progress, answer, outcome, hold, trouble = unpack(settled[i])
   local record = read_record(polls, id)
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
-    results[i - 2] = 0
+    results[i] = 0
     count('settle_refused')
     if record and record[CRASHES] > 0 and attempt <= record[ATTEMPT] then
       -- Late, but its worker lives: the poll is slow, and does not crash what attempts it.
@@ -78,20 +84,21 @@ for i = 3, #ARGV do
     if nudged and redis.call('SREM', KEYS[9], id) == 1 then due = now end
     if state == 'waiting' then
       write_record(polls, id, record)
-      redis.call('ZADD', schedule, math.min(due, record[DEADLINE]), id)
-      results[i - 2] = 1
+      places[#places + 1], places[#places + 2] = math.min(due, record[DEADLINE]), id
+      results[i] = 1
     else
       record[ENDED] = now
-      results[i - 2] = write_record(polls, id, record)
+      results[i] = write_record(polls, id, record)
       redis.call('ZREM', schedule, id)
       redis.call('ZADD', releases, now + lease, id)
       count(state)
     end
     count('settled')
-    tell_gates(id, record, hold, trouble)
+    if gated or hold > 0 then tell_gates(id, record, hold, trouble) end
   end
 end
 
+place(schedule, places)
 if gated then save_gates() end
 for counter, number in pairs(counts) do
   redis.call('HINCRBY', stats, counter, number)
