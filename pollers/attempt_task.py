@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -15,6 +16,8 @@ from pollers.observe import events
 from pollers.observe.attempt_log import AttemptLog
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Pack
+
+logger = logging.getLogger(__name__)
 
 ATTEMPT = "pollers.attempt"
 
@@ -67,7 +70,10 @@ class AttemptTask(Task):
 
         def observe(settled: list[Settled]) -> None:
             for observer in observers:
-                observer(settled)
+                try:
+                    observer(settled)
+                except Exception:
+                    logger.exception("%d attempts were made, and could not be shown.", len(settled))
 
         def on_change(origin: str, change: str) -> None:
             if runtime.events_enabled():

@@ -135,9 +135,7 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            headers: Mapping[str, str] = {}
-            if self._before:
-                flight.asked, headers = self._before(flight.attempt)
+            headers = self._begin(flight) if self._before else {}
             flight.answer = ask(flight.attempt, self._transport, headers)
             if flight.answer and flight.attempt.record.request:
                 self._share(flight.attempt, flight.answer)
@@ -154,6 +152,17 @@ class Engine:
         self._release(-len(attempts))
         for attempt in attempts:
             self._done.put(_Flight(attempt, lambda: None, joined=answer))
+
+    def _begin(self, flight: _Flight) -> Mapping[str, str]:
+        """Tell of an attempt before it is made; returns the headers that its request is to have."""
+        assert self._before
+        try:
+            flight.asked, headers = self._before(flight.attempt)
+        except Exception:
+            # Whoever looks on must not keep a poll from its attempt.
+            logger.exception("The beginning of an attempt of poll %s was not noted.", flight.attempt.poll_id)
+            return {}
+        return headers
 
     def _reserve(self, size: int) -> None:
         # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.

@@ -43,13 +43,27 @@ def submitting(attributes: Mapping[str, Any], carrier: Mapping[str, Any]) -> Ite
     It is a child of the span that is active, else of the one that the submitted message's headers carry.
     """
     active = trace.get_current_span().get_span_context().is_valid
+    with _sending("pollers.poll submit", None if active else from_headers(carrier), attributes):
+        yield headers()
+
+
+@contextmanager
+def _sending(name: str, parent: context.Context | None, attributes: Mapping[str, Any]) -> Iterator[None]:
+    """Make a span that tells of an error by its kind: its message may quote what nobody should see."""
     with tracer().start_as_current_span(
-        "pollers.poll submit",
-        None if active else from_headers(carrier),
+        name,
+        parent,
         kind=trace.SpanKind.PRODUCER,
         attributes=dict(attributes),
-    ):
-        yield headers()
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield
+        except Exception as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(trace.StatusCode.ERROR)
+            raise
 
 
 def headers(of: context.Context | None = None) -> dict[str, str]:
@@ -83,9 +97,7 @@ def publishing(poll_id: str, record: Record) -> Iterator[None]:
         yield
         return
     attributes = {POLL_ID: poll_id, POLL_STATE: record.state}
-    with tracer().start_as_current_span(
-        "pollers.poll publish", parent, kind=trace.SpanKind.PRODUCER, attributes=attributes
-    ):
+    with _sending("pollers.poll publish", parent, attributes):
         yield
 
 
