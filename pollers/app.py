@@ -15,7 +15,7 @@ from pollers.attempt_task import ATTEMPT, AttemptTask
 from pollers.errors import PollEnded
 from pollers.held import POLL
 from pollers.observe import logs
-from pollers.runtime import runtime_of
+from pollers.runtime import runtime_of, use
 from pollers.settings import InvalidSetting, Settings, redis_url
 from pollers.task import PollTask
 
@@ -64,7 +64,6 @@ def setup(app: Celery) -> Celery:
         InvalidSetting: A ``pollers_*`` setting cannot be used.
 
     """
-    global _current
     _applications.add(app)
     if app.configured:
         _configure(app, app.conf)
@@ -76,13 +75,8 @@ def setup(app: Celery) -> Celery:
         _register(app)
     else:
         app.on_after_finalize.connect(_register, weak=False)
-    _current = app
+    use(app)
     return app
-
-
-def current_app() -> Celery:
-    """Return the application that `poll` submits to: the one last set up."""
-    return _current
 
 
 def _register(sender: Celery, **_: Any) -> None:
@@ -133,5 +127,4 @@ def _celery_url(url: str) -> str:
 _applications: WeakSet[Celery] = WeakSet()
 app = Celery("pollers", set_as_current=False)
 app.config_from_object("celeryconfig", silent=True)
-_current = app
 setup(app)

@@ -12,7 +12,7 @@ from pollers import log_lines, outcome
 from pollers.errors import InvalidPoll, UnknownPoll
 from pollers.plain_json import plain
 from pollers.redaction import redact_url
-from pollers.runtime import runtime_of
+from pollers.runtime import current_app, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import LIVE_STATES, Found, Store
 
@@ -81,7 +81,15 @@ class PollStatus:
 
 
 class PollResult(AsyncResult):
-    """The result of a poll. All that an `AsyncResult` can, and to watch and steer the poll."""
+    """The result of a poll. All that an `AsyncResult` can, and to watch and steer the poll.
+
+    ``PollResult(poll_id)`` is that of a poll of the application that was set up last.
+    """
+
+    def __init__(
+        self, id: str, backend: Any = None, task_name: Any = None, app: Any = None, parent: Any = None
+    ) -> None:
+        super().__init__(id, backend, task_name, app or current_app(), parent)
 
     def status(self) -> PollStatus:  # the stock one is an alias of `state`
         """Return where the poll stands.
