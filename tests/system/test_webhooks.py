@@ -104,6 +104,19 @@ def test_a_poll_that_was_cancelled_is_told_too(endpoint: Endpoint, hook: Endpoin
         result.get(timeout=20)
 
 
+@pytest.mark.usefixtures("worker")
+def test_the_guard_holds_for_webhooks(endpoint: Endpoint) -> None:
+    """As for any poll: they are polls; and the outcome is delivered all the same."""
+    url = endpoint.script("/a", Reply(200, {"status": "done"}))
+    result = poll.delay(url, **UNTIL, webhook="http://169.254.169.254/hook")
+    assert result.get(timeout=20) == {"status": "done"}
+    sent = poll.AsyncResult(f"{result.id}.webhook")
+    wait_until(lambda: sent.status().state == "failed")
+    last = sent.status().last_answer
+    assert last is not None
+    assert "may not be polled" in last.excerpt
+
+
 @pytest.mark.slow
 def test_a_webhook_survives_the_death_of_its_worker(
     application: Celery, shared_redis_url: str, endpoint: Endpoint, hook: Endpoint
