@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ SHORTEST_REQUEST = 0.01
 
 _UNKNOWN = "is registered in this worker; it should import the module that registers it"
 
+_NO_HEADERS: Mapping[str, str] = {}
+
 _rng = random.Random()
 
 
@@ -57,8 +59,8 @@ def redis_clock(now_ms: int) -> Callable[[], float]:
     return lambda: time.monotonic() + offset
 
 
-def ask(attempt: Attempt, transport: Transport) -> Answer | None:
-    """Ask the endpoint once; None when there is nothing to ask, or no time left for it."""
+def ask(attempt: Attempt, transport: Transport, headers: Mapping[str, str] = _NO_HEADERS) -> Answer | None:
+    """Ask the endpoint once, with more headers; None when there is nothing to ask, or no time left for it."""
     try:
         spec, request = _parsed(attempt.record.spec)
         progress = Progress.from_json(attempt.record.progress)
@@ -73,6 +75,8 @@ def ask(attempt: Attempt, transport: Transport) -> Answer | None:
     request = request or _request(attempt, spec, progress)
     if progress.validator:
         request = request.adding(conditional_headers(progress))
+    if headers:
+        request = request.adding(headers)
     return transport.fetch(request, timeout=timeout, kept=progress.http)
 
 

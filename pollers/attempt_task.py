@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from celery import Task, signals
@@ -10,8 +13,11 @@ from celery import Task, signals
 from pollers.changes import Changes
 from pollers.engine import Engine, Settled
 from pollers.observe import events
+from pollers.observe.attempt_log import AttemptLog
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Pack
+
+logger = logging.getLogger(__name__)
 
 ATTEMPT = "pollers.attempt"
 
@@ -49,11 +55,30 @@ class AttemptTask(Task):
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
         changes = Changes(app, runtime.store)
+        observers: list[Callable[[list[Settled]], None]] = [
+            changes.observe,
+            AttemptLog(runtime.settings.log_summary).observe,
+        ]
+
+        def send_events(settled: list[Settled]) -> None:
+            if runtime.events_enabled():
+                attempt_events.send(settled)
+
+        spans = None
+        if runtime.tracing:
+            # Not before: it imports OpenTelemetry.
+            made_by = import_module("pollers.observe.attempt_spans").AttemptSpans
+            spans = made_by(runtime.settings.trace_attempts)
+            observers.append(spans.observe)
+        if per_second:
+            observers.append(send_events)
 
         def observe(settled: list[Settled]) -> None:
-            changes.observe(settled)
-            if per_second and runtime.events_enabled():
-                attempt_events.send(settled)
+            for observer in observers:
+                try:
+                    observer(settled)
+                except Exception:
+                    logger.exception("%d attempts were made, and could not be shown.", len(settled))
 
         def on_change(origin: str, change: str) -> None:
             if runtime.events_enabled():
@@ -66,6 +91,7 @@ class AttemptTask(Task):
             runtime.settings,
             publish=changes.end,
             observe=observe,
+            before=spans.begin if spans else None,
         )
         # Celery waits for tasks; a slow attempt has outlived the task of its pack.
         for shutdown in (signals.worker_shutdown, signals.worker_process_shutdown):

@@ -53,6 +53,8 @@ def redact_params(params: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(params)
     if "url" in shown:
         shown["url"] = redact_url(str(shown["url"]))
+    if isinstance(shown.get("webhook"), Mapping):
+        shown["webhook"] = {**shown["webhook"], "url": redact_url(str(shown["webhook"].get("url")))}
     for name in ("headers", "params", "json", "data", "on_change"):
         if name in shown:
             value = shown[name]

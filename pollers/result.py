@@ -8,7 +8,9 @@ from typing import Any
 
 from celery.result import AsyncResult
 
-from pollers.errors import UnknownPoll
+from pollers import log_lines, outcome
+from pollers.errors import InvalidPoll, UnknownPoll
+from pollers.plain_json import plain
 from pollers.redaction import redact_url
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import PollSpec
@@ -110,20 +112,44 @@ class PollResult(AsyncResult):
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
 
         """
-        state = self._store.cancel(self.id)
-        self._must_be_known(state)
-        return state == "cancelled"
+        return self._end("cancelled", "")
+
+    def succeed(self, value: Any = None) -> bool:
+        """End the poll with a value, as a webhook has told it: whoever waits gets the value.
+
+        Returns whether the poll has succeeded, now or before; False when it had ended in another way.
+
+        Raises:
+            InvalidPoll: The value cannot be written as JSON.
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        try:
+            text = outcome.value_text(plain(value))
+        except ValueError as error:
+            raise InvalidPoll.of({"value": str(error)}) from error
+        return self._end("succeeded", text)
+
+    def fail(self, reason: str) -> bool:
+        """End the poll without success, as a webhook has told it: whoever waits gets `PollFailed`.
+
+        Returns whether the poll has failed, now or before; False when it had ended in another way.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        return self._end("failed", outcome.error_text("PollFailed", reason))
 
     def nudge(self) -> bool:
-        """Make the next attempt due now; False when none waits, as one runs or the poll has ended.
+        """Make the next attempt due now, or as soon as the one under way is over; False when it has ended.
 
         Raises:
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
 
         """
         state = self._store.nudge(self.id)
-        self._must_be_known(state)
-        return state == "waiting"
+        return self._steered("nudged", state, state in LIVE_STATES)
 
     def pause(self) -> bool:
         """Make no attempt until `resume`; the deadline stays. False when the poll had ended before.
@@ -135,8 +161,7 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.pause(self.id)
-        self._must_be_known(state)
-        return state in LIVE_STATES
+        return self._steered("paused", state, state in LIVE_STATES)
 
     def resume(self) -> bool:
         """Make attempts again, the next one now, if the poll was paused; False when it has ended.
@@ -146,13 +171,22 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.resume(self.id)
-        self._must_be_known(state)
-        return state in LIVE_STATES
+        return self._steered("resumed", state, state in LIVE_STATES)
 
     def revoke(self, *args: Any, **kwargs: Any) -> None:
         """Cancel the poll, as `cancel` does; a task that is no poll (any more) is revoked by Celery."""
         if self._store.cancel(self.id) == "unknown":
             super().revoke(*args, **kwargs)
+
+    def _end(self, state: str, text: str) -> bool:
+        now = self._store.end(self.id, state, text)
+        return self._steered(state, now, now == state)
+
+    def _steered(self, change: str, state: str, done: bool) -> bool:
+        self._must_be_known(state)
+        if done:
+            log_lines.steered(self.id, change)
+        return done
 
     @property
     def _store(self) -> Store:

@@ -40,8 +40,7 @@ def nudge_polls(poll_ids: Iterable[str], *, as_json: bool) -> int:
     def words(state: str) -> tuple[bool, str]:
         if state == "waiting":
             return True, "is due now"
-        # Its attempt is what a nudge asks for.
-        return (True, "has an attempt running") if state == "running" else (False, _ended(state))
+        return (True, "is due after its attempt") if state == "running" else (False, _ended(state))
 
     with store() as polls:
         return _steer(poll_ids, polls.nudge, words, as_json=as_json)

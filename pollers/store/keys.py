@@ -48,6 +48,9 @@ class Keys:
         #: HASH, digest of a request -> the poll that makes it for those that wait for its answer, and
         #: until when, as a MessagePack array. Only requests under way.
         self.asking = tag + "asking"
+        #: SET, ids of polls that were nudged while an attempt of theirs was under way. Expires in an hour,
+        #: as those do that never settle.
+        self.nudged = tag + "nudged"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:

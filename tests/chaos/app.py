@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.connection import AbstractConnection
 
-from pollers import app, changes
+from pollers import app, changes, completion
 from pollers.dispatcher import Dispatcher
 from pollers.store import Store, store
 from pollers.transport import Transport
@@ -131,6 +131,8 @@ POINTS = {
     "between result and delivery": lambda: before(Store, "deliver"),
     "before a change is told": lambda: before(changes, "send"),
     "after a change is told": lambda: before(Store, "told"),
+    "before a webhook is admitted": lambda: before(completion, "tell"),
+    "after a webhook is admitted": lambda: after(completion, "tell", lambda _: True),
     "every message twice": lambda: twice(Dispatcher, "_send"),
     "poison": lambda: poison(Transport, "fetch"),
 }

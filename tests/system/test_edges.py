@@ -173,7 +173,7 @@ def test_a_worker_waits_for_a_redis_that_is_not_there_yet(tmp_path: Path, endpoi
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_an_idle_worker_stops_at_once(pool: str, shared_redis_url: str) -> None:
-    """A warm shutdown of a worker with nothing to do takes no two seconds, where the machine has time for it."""
+    """A warm shutdown of a worker with nothing to do takes no two seconds, if the machine has time for it."""
 
     def seconds_to_stop() -> float:
         with Worker(shared_redis_url, name=f"idle-{pool}", pool=pool, queues="nobody-uses-this") as worker:
@@ -213,5 +213,5 @@ def test_a_worker_tells_once_of_a_misspelt_setting(shared_redis_url: str) -> Non
         shared_redis_url, name="misspelt", pool="prefork", queues="misspelt", settings=settings
     ) as worker:
         poll.apply_async(("http://127.0.0.1:1/",), {"max_errors": 1}, queue="misspelt")
-        wait_until(lambda: "PollFailed" in worker.log())
+        wait_until(lambda: " failed after 1 attempt" in worker.log())
         assert worker.log().count("did you mean POLLERS_PACK_SIZE?") == 1

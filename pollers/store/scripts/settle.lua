@@ -13,6 +13,7 @@
 --   KEYS[6] -> gates
 --   KEYS[7] -> turns
 --   KEYS[8] -> shares
+--   KEYS[9] -> nudged
 --   ARGV[1] -> ms that the caller has to publish the held tasks of polls that end
 --   ARGV[2] -> a number from 0 to 1 at random, for what must not happen everywhere at once
 --   ARGV[3 + i] -> one settled attempt (from 0) as a MessagePack array: id, attempt, state (`waiting`,
@@ -33,6 +34,7 @@ local lease, draw = tonumber(ARGV[1]), tonumber(ARGV[2])
 local now = clock_ms()
 local results, changes, counts = {}, {}, {}
 local gated = redis.call('EXISTS', traffic.gates) == 1
+local nudged = redis.call('EXISTS', KEYS[9]) == 1
 
 local function count(counter)
   counts[counter] = (counts[counter] or 0) + 1
@@ -79,6 +81,7 @@ for i = 1, #settled do
       record[CRASHES] = 0
       if redis.call('GET', suspect) == id then redis.call('DEL', suspect) end
     end
+    if nudged and redis.call('SREM', KEYS[9], id) == 1 then due = now end
     if state == 'waiting' then
       write_record(polls, id, record)
       places[#places + 1], places[#places + 2] = math.min(due, record[DEADLINE]), id
