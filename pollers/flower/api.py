@@ -15,10 +15,9 @@ from flower.api.tasks import TaskAbort, TaskApply, TaskAsyncApply
 from flower.views.tasks import TaskView
 from tornado.web import HTTPError
 
-from pollers.app import current_app
 from pollers.errors import InvalidPoll
 from pollers.flower import rows
-from pollers.runtime import runtime_of
+from pollers.runtime import current_app, runtime_of
 
 
 class _Submission:

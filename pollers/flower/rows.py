@@ -16,13 +16,12 @@ from typing import Any
 
 from celery import states
 
-from pollers.app import current_app
 from pollers.durations import format_duration
 from pollers.errors import StoreUnavailable, UnreadableRecord
 from pollers.held import POLL
 from pollers.observe.events import answered
 from pollers.redaction import redact_url
-from pollers.runtime import runtime_of
+from pollers.runtime import current_app, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Found, Store
 from pollers.store.store import LAST_CALL_MS
