@@ -81,6 +81,8 @@ class Settings:
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
     attempt_events: int = 100
+    #: Attempts of each poll that are remembered with their answers; 0 remembers none.
+    history: int = 20
     #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
     limits: Limits = NO_LIMITS
     #: When the breaker of an origin opens, and for how long; None for no breakers.
@@ -129,8 +131,9 @@ class Settings:
         for name in ("lease", "min_interval", "max_retry_after", "longest_hold"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
-        if self.attempt_events < 0:
-            raise InvalidSetting("pollers_attempt_events must be 0 or more.")
+        for name in ("attempt_events", "history"):
+            if getattr(self, name) < 0:
+                raise InvalidSetting(f"pollers_{name} must be 0 or more.")
         for name in ("allowed_networks", "denied_networks"):
             for network in getattr(self, name):
                 try:

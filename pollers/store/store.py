@@ -181,10 +181,12 @@ class Store:
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
                 *(keys.gates, keys.turns, keys.shares),
+                *(keys.history(one.poll_id) for one in settlements),
             ],
             [
-                *(_ms(self._settings.lease), random.random()),
-                *(msgpack.packb(settlement) for settlement in settlements),
+                *(_ms(self._settings.lease), random.random(), self._settings.history),
+                # Lua's MessagePack knows one type for text and bytes.
+                *(msgpack.packb(settlement, use_bin_type=False) for settlement in settlements),
             ],
         )
         for origin, change in zip(changes[::2], changes[1::2], strict=True):
@@ -215,7 +217,7 @@ class Store:
     def deliver(self, poll_id: str, life: float) -> bool:
         """Note that an outcome was delivered; its record is kept for ``life`` seconds more."""
         keys = self.keys
-        key_list = [keys.polls, keys.releases, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.releases, keys.ended(poll_id), keys.history(poll_id)]
         return bool(self._patiently("deliver", key_list, [poll_id, _ms(life)]))
 
     def cancel(self, poll_id: str) -> str:
@@ -247,6 +249,16 @@ class Store:
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
         return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
+
+    def reschedule(self, poll_id: str, *, spec: tuple[str, str], deadline: float | None, wait: float) -> str:
+        """Give a poll another spec and place in the schedule; see ``reschedule.lua`` for what is returned.
+
+        ``spec`` is the one that it has and the one that it gets, ``deadline`` is in epoch seconds, None
+        for the one that it has, ``wait`` is in seconds.
+        """
+        key_list = [self.keys.polls, self.keys.schedule, self.keys.ended(poll_id)]
+        arguments = [poll_id, *spec, _ms(deadline or 0), _ms(wait), MARGIN_MS, GRACE_MS]
+        return str(self._patiently("reschedule", key_list, arguments).decode())
 
     def shut(self, origin: str) -> bool:
         """Pause an origin; return whether it was not paused before."""
