@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from celery import chain
@@ -13,6 +15,7 @@ from celery.exceptions import TimeoutError as CeleryTimeoutError
 from pollers import AlreadyEnded, PastAttempt, PollFailed, PollResult, poll
 from tests.endpoints import Endpoint
 from tests.system import app as tasks
+from tests.system.commands import Commands
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -122,6 +125,20 @@ def test_the_end_of_a_chain_is_waited_for(endpoint: Endpoint) -> None:
     told: list[int] = []
     assert ends.wait(20, on_attempt=lambda one: told.append(one.attempt)) == {"status": "completed"}
     assert told == [1, 2]
+
+
+def test_one_poll_is_shown_until_it_ends(endpoint: Endpoint, tmp_path: Path, shared_redis_url: str) -> None:
+    """Its attempts as they are made, then its outcome; for programs a line each."""
+    pollers = Commands(tmp_path, {"POLLERS_REDIS_URL": shared_redis_url})
+    result = submit(endpoint, after=3)
+    lines = pollers("show", result.id, "--follow", "--json").out.splitlines()
+    assert [json.loads(line)["attempt"] for line in lines[:-1]] == [1, 2, 3, 4]
+    assert json.loads(lines[-1])["state"] == "succeeded"
+    followed = pollers("show", result.id, "--follow")
+    assert [line.split()[1] for line in followed.err.splitlines()] == ["#1", "#2", "#3", "#4"]
+    assert '"status": "completed"' in followed.out
+    shown = pollers("show", result.id).out.splitlines()
+    assert shown[-1].split()[1:3] == ["#4", "200"]
 
 
 def test_a_poll_is_rescheduled(endpoint: Endpoint) -> None:
