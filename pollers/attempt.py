@@ -136,7 +136,7 @@ def _settlement(
         rng=_rng,
     )
     if due and record.request and not decision.retry_after:
-        due = _together(due, now + settings.min_interval, record.deadline_ms / 1000)
+        due = _together(due, record.deadline_ms / 1000)
     summary, entry = _told(record, answer, now, remember=settings.history > 0)
     return Settlement(
         poll_id=attempt.poll_id,
@@ -152,12 +152,15 @@ def _settlement(
     )
 
 
-def _together(due: Due, earliest: float, deadline: float) -> Due:
-    """Return when a poll that shares its request is due: with the others of its cadence, if it can be."""
+def _together(due: Due, deadline: float) -> Due:
+    """Return when a poll that shares its request is due: with the others of its cadence, if it can be.
+
+    What they ask for together is still asked for no more often than their cadence says.
+    """
     if not due.attempt or due.delay <= 0:
         return due
     at = aligned(due.at, due.delay)
-    return due._replace(at=at) if earliest <= at < deadline else due
+    return due._replace(at=at) if at < deadline else due
 
 
 def _hold_ms(answer: Answer, settings: Settings, now: float) -> int:

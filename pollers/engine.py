@@ -23,6 +23,7 @@ from pollers.attempt import Attempt, ask, redis_clock, settlement_of
 from pollers.errors import StoreUnavailable
 from pollers.lanes import Lanes
 from pollers.settings import Settings
+from pollers.sharing import Sharing
 from pollers.store import Pack, Record, Settlement, Store
 from pollers.transport import Transport
 
@@ -30,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that finished attempts wait for company while others are in flight.
 LINGER = 0.010
-#: Seconds that an answer which polls share is kept for those that are not parked yet.
-JOINING = 0.020
 #: Seconds that a pack's task waits for its slow attempts before it leaves them to the settler.
 PATIENCE = 0.25
 
@@ -60,13 +59,15 @@ class PackReport(NamedTuple):
 class _Flight:
     """One attempt on its way, and the pack that waits for it."""
 
-    __slots__ = ("answer", "attempt", "landed", "started")
+    __slots__ = ("answer", "attempt", "joined", "landed", "started")
 
-    def __init__(self, attempt: Attempt, landed: Callable[[], None]) -> None:
+    def __init__(self, attempt: Attempt, landed: Callable[[], None], *, joined: Answer | None = None) -> None:
+        """``joined`` is the answer that another attempt has got for it."""
         self.attempt = attempt
         self.landed = landed
         self.started = False
-        self.answer: Answer | None = None
+        self.answer = joined
+        self.joined = joined is not None
 
 
 class Engine:
@@ -87,6 +88,7 @@ class Engine:
         self._publish = publish
         self._observe = observe
         self._lanes = Lanes(settings.concurrency)
+        self._sharing = Sharing(store, give=self._join, done=partial(self._release, 1))
         self._done: SimpleQueue[_Flight] = SimpleQueue()
         self._room = threading.Condition()
         self._in_flight = 0
@@ -118,6 +120,7 @@ class Engine:
 
         The longest ``request_timeout`` among them bounds the time.
         """
+        self._sharing.hurry()
         with self._room:
             self._room.wait_for(lambda: self._in_flight == 0)
 
@@ -131,25 +134,15 @@ class Engine:
             self._done.put(flight)
 
     def _share(self, asked: Attempt, answer: Answer) -> None:
-        """Let the polls that wait for the answer to the same request have it."""
-        last = False
-        try:
-            while True:
-                joined = self._store.join(asked.record.request, last=last)
-                clock = redis_clock(joined.now_ms)
-                self._release(-len(joined.polls))
-                for poll in joined.polls:
-                    flight = _Flight(Attempt(*poll, clock), lambda: None)
-                    flight.answer = answer
-                    self._done.put(flight)
-                if last and not joined.polls:
-                    return
-                if not joined.polls:
-                    # Those that were due at the same moment may still be on their way to it.
-                    time.sleep(JOINING)
-                last = not joined.polls
-        except StoreUnavailable as error:
-            logger.warning("Polls that wait for an answer will ask for it themselves: %s", error)
+        # Sharing is in flight as an attempt is: `drain` waits for it.
+        self._release(-1)
+        self._sharing.share(asked, answer)
+
+    def _join(self, attempts: list[Attempt], answer: Answer) -> None:
+        """Settle attempts that have the answer of another."""
+        self._release(-len(attempts))
+        for attempt in attempts:
+            self._done.put(_Flight(attempt, lambda: None, joined=answer))
 
     def _reserve(self, size: int) -> None:
         # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.
@@ -186,7 +179,7 @@ class Engine:
 
     def _settle(self, flights: list[_Flight]) -> None:
         decided = [
-            (flight.attempt, settlement)
+            (flight.attempt, _without_news(settlement) if flight.joined else settlement)
             for flight in flights
             if (settlement := settlement_of(flight.attempt, flight.answer, self._settings))
         ]
@@ -218,6 +211,11 @@ class Engine:
             logger.warning("The outcome of poll %s is published when the broker answers: %s", poll_id, error)
         finally:
             self._release(1)
+
+
+def _without_news(settlement: Settlement) -> Settlement:
+    """Return a settlement that tells nothing of its origin, as the attempt that asked has told it."""
+    return settlement._replace(hold_ms=0, trouble=None)
 
 
 class _Landing:

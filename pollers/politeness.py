@@ -199,7 +199,10 @@ def limit_for(origin: str, names: Iterable[str]) -> str | None:
 def rules_for(
     origins: Iterable[str], limits: Mapping[str, str], breaker: Breaker | None
 ) -> dict[str, dict[str, Any] | None]:
-    """Return the rules of the gates of some origins, and of all limits, by the names of the gates."""
+    """Return the rules of the gates of some origins, and of all limits, by the names of the gates.
+
+    A limit that an origin has for itself is its ``own``: it goes when nobody needs the origin any more.
+    """
     rules: dict[str, dict[str, Any] | None] = {
         f"limit:{name}": Limit.parse(text).rules() for name, text in limits.items() if name != DEFAULT
     }
@@ -207,6 +210,6 @@ def rules_for(
         name = limit_for(origin, limits)
         if name == DEFAULT:
             name = origin
-            rules[f"limit:{origin}"] = Limit.parse(limits[DEFAULT]).rules()
+            rules[f"limit:{origin}"] = {**Limit.parse(limits[DEFAULT]).rules(), "own": True}
         rules[f"origin:{origin}"] = {"limit": name or "", **(breaker.rules() if breaker else {})}
     return rules

@@ -12,6 +12,8 @@ from pollers.errors import AlreadyEnded, InvalidPoll, UnknownPoll
 from pollers.settings import Settings
 from pollers.spec import PollSpec
 from pollers.store import TERMINAL_STATES, Store
+from pollers.store.reschedule import Revision
+from pollers.store.reschedule import reschedule as change
 
 #: Seconds between two looks whether an attempt that is under way has been settled.
 LOOK_EVERY = 0.05
@@ -45,12 +47,13 @@ def reschedule(
             values["timeout"] = None
         spec = PollSpec.from_json(found.record.spec)
         revised = dataclasses.replace(spec, **values)
-        state = store.reschedule(
-            poll_id,
-            spec=(found.record.spec, revised.to_json()),
-            deadline=values.get("deadline"),
+        revision = Revision(
+            before=found.record.spec,
+            after=revised.to_json(),
             wait=revised.cadence.shortest,
+            deadline=values.get("deadline"),
         )
+        state = change(store, poll_id, revision)
         if state == "waiting":
             return
         if state == "late":

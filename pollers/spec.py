@@ -10,10 +10,10 @@ from typing import Any, Self
 
 from pollers import validation
 from pollers.cadence import Cadence, Fixed, parse_cadence
+from pollers.condition_rules import Match
 from pollers.errors import InvalidPoll
 from pollers.politeness import origin_of
 from pollers.redaction import redact_params
-from pollers.validation import Match
 
 __all__ = ["Match", "PollSpec"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery import Task, states
 from celery.exceptions import Ignore
@@ -17,22 +17,17 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
+from pollers.admission import KnownLimits, must_be_in_time, options_of, submission_of, with_parents
 from pollers.changes import send
 from pollers.delivery import OutcomeBackend, is_outcome
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.local import run_here
 from pollers.observe import events
-from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
-from pollers.store import Admission, Record, Submission
-from pollers.store.traffic import read_rules
+from pollers.store import Record, Submission
 from pollers.transport import Request
-from pollers.window import window
-
-if TYPE_CHECKING:
-    from celery.app.task import Context
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +70,7 @@ class PollTask(Task):
         if claim.record is not None:
             return self._deliver(claim.record)
         if claim.verdict == "unknown" and not held_task:
-            self._admit(request.id, self._parse(args, params), _options_of(request, self.app))
+            self._admit(request.id, self._parse(args, params), options_of(request, self.app))
         elif claim.verdict == "unknown":
             logger.warning("Poll %s has no record any more; its outcome is lost.", request.id)
         raise Ignore
@@ -110,7 +105,7 @@ class PollTask(Task):
             spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
             if app.conf.task_always_eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
-            self._admit(task_id, spec, _with_parents(options, parent))
+            self._admit(task_id, spec, with_parents(options, parent))
         except InvalidPoll:
             if not canvas_step:
                 raise
@@ -159,8 +154,8 @@ class PollTask(Task):
         if self._get_app().conf.task_always_eager:
             return [self.apply_async((one,), params, **given) for one in polls]
         parent = self._get_app().current_worker_task
-        common = _with_parents(given, parent)
-        submissions = [self._checked(number, one, params, common) for number, one in enumerate(polls)]
+        common, limits = with_parents(given, parent), KnownLimits(self._runtime)
+        submissions = [self._checked(number, one, params, common, limits) for number, one in enumerate(polls)]
         for start in range(0, len(submissions), BATCH):
             batch = submissions[start : start + BATCH]
             try:
@@ -169,13 +164,16 @@ class PollTask(Task):
                 done = f"{start} of {len(submissions)} polls are submitted."
                 raise StoreUnavailable(f"{done} {error}") from error
             for admission in admissions:
-                _must_be_in_time(admission)
+                must_be_in_time(admission)
             on_submitted(start + len(batch))
         return [self.AsyncResult(submission.poll_id) for submission in submissions]
 
-    def _checked(self, number: int, poll: Any, params: Any, options: dict[str, Any]) -> Submission:
+    def _checked(
+        self, number: int, poll: Any, params: Any, options: dict[str, Any], limits: KnownLimits
+    ) -> Submission:
         try:
-            return self._submission(uuid(), self._parse((poll,), params), options)
+            spec = self._parse((poll,), params)
+            return submission_of(uuid(), spec, options, now=self._get_app().now(), limits=limits)
         except InvalidPoll as error:
             raise InvalidPoll.of(
                 {f"polls[{number}].{field}": problem for field, problem in error.problems.items()}
@@ -229,38 +227,9 @@ class PollTask(Task):
         return spec
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
-        _must_be_in_time(self._runtime.store.admit(self._submission(poll_id, spec, options)))
-
-    def _submission(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
-        times = window(spec, options, self._get_app().now())
-        return Submission(
-            poll_id,
-            spec=spec.to_json(),
-            span=spec.longest_request,
-            held=held.pack(options, poll_id),
-            queue=_name(options.get("queue")),
-            lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
-            delay=times.delay,
-            timeout=times.timeout,
-            deadline=times.deadline,
-            origin=spec.origin,
-            limit=self._limit(spec.limit),
-            priority=PRIORITIES[spec.priority],
-            tenant=spec.tenant or "",
-            spread=0.0 if times.delay else spec.cadence.shortest,
-            request=spec.request_digest,
-        )
-
-    def _limit(self, name: str | None) -> str:
-        if name is None:
-            return ""
-        known = self._runtime.settings.limits.texts()
-        if name not in known:
-            known = read_rules(self._runtime.store).limits
-        if name not in known or name == DEFAULT:
-            told = ", ".join(sorted(known.keys() - {DEFAULT})) or "none"
-            raise InvalidPoll.of({"limit": f"is {name!r}, which is not set; pollers_limits has {told}"})
-        return name
+        limits = KnownLimits(self._runtime)
+        submission = submission_of(poll_id, spec, options, now=self._get_app().now(), limits=limits)
+        must_be_in_time(self._runtime.store.admit(submission))
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":
@@ -292,38 +261,3 @@ class PollTask(Task):
         if expires is None:
             return DEFAULT_LIFE
         return float(getattr(expires, "total_seconds", lambda: expires)())
-
-
-def _must_be_in_time(admission: Admission) -> None:
-    if not admission.in_time:
-        raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
-
-
-def _with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]:
-    """Say where in a tree of tasks the poll stands, as Celery does for a task that it sends."""
-    if parent is None:
-        return options
-    request = parent.request
-    return {
-        **options,
-        "root_id": options.get("root_id") or request.root_id or request.id,
-        "parent_id": options.get("parent_id") or request.id,
-    }
-
-
-def _options_of(request: Context, app: Any) -> dict[str, Any]:
-    """Return the options that a plain message was sent with, as for ``apply_async``."""
-    delivery = request.delivery_info or {}
-    options: dict[str, Any] = {
-        **request.as_execution_options(),
-        "priority": delivery.get("priority"),
-        "ignore_result": request.ignore_result,
-    }
-    queue = delivery.get("routing_key")
-    if delivery.get("exchange") == "" and queue != app.conf.task_default_queue:
-        options["queue"] = queue
-    return options
-
-
-def _name(queue: Any) -> str:
-    return str(getattr(queue, "name", queue) or "")

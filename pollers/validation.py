@@ -6,11 +6,10 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pollers import following_rules, http_syntax, registry
+from pollers import condition_rules, following_rules, http_syntax, registry
 from pollers.cadence import parse_cadence
 from pollers.durations import LONGEST, format_duration, parse_duration
 from pollers.expressions import jmespath_text
@@ -27,31 +26,8 @@ MOST_TAGS = 16
 _MOST = 10**9
 #: No deadline is later, in epoch seconds: the end of the year 9999.
 _LAST_MOMENT = 253_402_300_799
-_MATCH_PARTS = ("status", "header", "body", "text")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f,]{1,100}")
-_STATUS_CLASS = re.compile(r"[1-5]xx")
-
-
-@dataclass(frozen=True)
-class Match:
-    """A condition on an answer; all parts that are given must hold.
-
-    ``status`` is a status, a class like ``"5xx"``, or a list of them; ``header`` maps names to regular
-    expressions; ``body`` is JMESPath on the JSON body; ``text`` is a regular expression on the text.
-    """
-
-    status: int | str | Sequence[int | str] | None = None
-    header: Mapping[str, str] | None = None
-    body: str | None = None
-    text: str | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """Return the condition as plain JSON."""
-        fields = {name: getattr(self, name) for name in _MATCH_PARTS}
-        return {name: value for name, value in fields.items() if value is not None}
-
-    __json__ = plain
 
 
 def merge(args: Sequence[Any], params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -163,67 +139,6 @@ def _data(value: object) -> Any:
     return value if isinstance(value, str) else mapping(value)
 
 
-def _statuses(value: object) -> list[int | str]:
-    listed = value if isinstance(value, list | tuple) else [value]
-    for status in listed:
-        number = isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599
-        if not number and not (isinstance(status, str) and _STATUS_CLASS.fullmatch(status)):
-            raise ValueError(f'has {status!r}; a status is a number from 100 to 599, or like "5xx"')
-    if not listed:
-        raise ValueError("is an empty list of statuses")
-    return list(listed)
-
-
-def _match(value: Match | Mapping[str, Any]) -> dict[str, Any]:
-    parts = value.plain() if isinstance(value, Match) else dict(value)
-    for name in parts:
-        if name not in _MATCH_PARTS:
-            near = difflib.get_close_matches(str(name), _MATCH_PARTS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(_MATCH_PARTS)}"
-            raise ValueError(f"has {name!r:.60}, which is no part of a Match; {hint}")
-    if not parts:
-        raise ValueError(f"has no part of a Match; it takes {', '.join(_MATCH_PARTS)}")
-    checked: dict[str, Any] = {}
-    if "status" in parts:
-        checked["status"] = _statuses(parts["status"])
-    if "header" in parts:
-        checked["header"] = _header_patterns(parts["header"])
-    if "body" in parts:
-        checked["body"] = jmespath_text(parts["body"])
-    if "text" in parts:
-        checked["text"] = _pattern(parts["text"])
-    return checked
-
-
-def _header_patterns(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not value:
-        raise ValueError("has a header that is no mapping of header names to regular expressions")
-    return {http_syntax.header_name(name): _pattern(text) for name, text in value.items()}
-
-
-def _pattern(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"has {value!r:.60}; it should be a regular expression")
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"has {value!r}, which is not a regular expression: {error}") from error
-    return value
-
-
-def _condition(value: object) -> Any:
-    if isinstance(value, str) and not _STATUS_CLASS.fullmatch(value):
-        return jmespath_text(value)
-    if isinstance(value, Match | Mapping):
-        return _match(value)
-    return _statuses(value)
-
-
-def _pending_on(value: object) -> list[Any]:
-    listed = value if isinstance(value, list | tuple) else [value]
-    return [_match(one) if isinstance(one, Match | Mapping) else _statuses(one)[0] for one in listed]
-
-
 def _every(value: object) -> Any:
     return parse_cadence(value).plain()
 
@@ -313,11 +228,11 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "params": mapping,
     "json": plain,
     "data": _data,
-    "until": _condition,
-    "fail_when": _condition,
+    "until": condition_rules.condition,
+    "fail_when": condition_rules.condition,
     "acceptors": following_rules.acceptors,
     "returns": jmespath_text,
-    "pending_on": _pending_on,
+    "pending_on": condition_rules.pending_on,
     "protocol": following_rules.protocol,
     "start": following_rules.flag,
     "keep_params": following_rules.names,

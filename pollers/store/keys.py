@@ -26,7 +26,8 @@ class Keys:
         #: workers. Expires with the lease of the attempt.
         self.suspect = tag + "suspect"
         #: HASH, gate -> what it remembers, as a MessagePack map (``scripts/gates.lua``): the limits that
-        #: are set, and origins that something is known of. About 150 bytes each; they stay.
+        #: are set, and origins that something is known of. About 150 bytes each; an origin that no poll has
+        #: asked for in a day is forgotten when others are met.
         self.gates = tag + "gates"
         #: ZSET, gate -> the moment in ms when the polls in its lot have their next turn. Only gates that
         #: polls wait at.

@@ -8,11 +8,15 @@ positions, and a test holds the two together. The JSON inside is text that the s
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgpack
 
 from pollers.errors import UnreadableRecord
+
+logger = logging.getLogger(__name__)
 
 #: Version of the layout. A reader takes its own version and older ones, and leaves newer ones alone.
 VERSION = 2
@@ -120,3 +124,14 @@ _TYPES = (
     *(int, str, int, int, int, int, str, str, str, str, str, str, str, int, int, int),
     *(str, str, int, str, int, str),
 )
+
+
+def read_records(flat: Iterable[bytes]) -> list[tuple[str, Record]]:
+    """Pair up ``id, record, id, record, ...``, leaving out what cannot be read."""
+    pairs, records = iter(flat), []
+    for poll_id, packed in zip(pairs, pairs, strict=True):
+        try:
+            records.append((poll_id.decode(), Record.unpack(packed)))
+        except UnreadableRecord as error:
+            logger.warning("Poll %s is left alone: %s", poll_id.decode(), error)
+    return records

@@ -15,7 +15,7 @@ NAMES = (
 PRELUDES = {
     "dispatch": ("gates", "breaker", "lots", "sharing"),
     "begin": ("gates", "sharing"),
-    "join": ("gates", "lots"),
+    "join": ("gates", "lots", "sharing"),
     "settle": ("gates", "breaker"),
     "cancel": ("gates", "sharing"),
     "pause": ("gates", "sharing"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import msgpack
@@ -13,13 +13,23 @@ import redis
 import tenacity
 from redis.commands.core import Script
 
-from pollers.errors import StoreUnavailable, UnreadableRecord
+from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
 from pollers.store import scripts
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
-from pollers.store.record import Record
-from pollers.store.values import Admission, Begun, Claim, Dispatch, Found, Pack, Settlement, Submission
+from pollers.store.record import Record, read_records
+from pollers.store.values import (
+    Admission,
+    Begun,
+    Claim,
+    Dispatch,
+    Found,
+    Joined,
+    Pack,
+    Settlement,
+    Submission,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +84,11 @@ class Store:
 
     def admit(self, submission: Submission) -> Admission:
         """Accept a poll."""
-        return _admission(self._patiently("admit", *self._admitting(submission)))
+        return Admission.read(self._patiently("admit", *self._admitting(submission)))
 
     def admit_many(self, submissions: Sequence[Submission]) -> list[Admission]:
         """Accept polls, each by itself, in one round trip."""
-        return [_admission(answer) for answer in _patience(self._run_many, "admit", submissions)]
+        return [Admission.read(answer) for answer in _patience(self._run_many, "admit", submissions)]
 
     def _admitting(self, submission: Submission) -> tuple[list[str], list[Any]]:
         keys, one, timeout = self.keys, submission, submission.timeout
@@ -103,20 +113,11 @@ class Store:
         pack_size = min(settings.pack_size, settings.concurrency)
         backlog = max(1, min(settings.backlog, settings.concurrency) // pack_size)
         last_call = LAST_CALL_MS if settings.open_breaker == "attempt" else 0
-        now, next_due, releasing, unknown, packs, unreadable, created, strangers, more = self._run(
+        found = self._run(
             "dispatch",
             [
-                *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
-                *(
-                    keys.gates,
-                    keys.turns,
-                    keys.lots,
-                    keys.flows,
-                    keys.shares,
-                    keys.rules,
-                    keys.outage,
-                    keys.asking,
-                ),
+                *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect, keys.gates, keys.turns),
+                *(keys.lots, keys.flows, keys.shares, keys.rules, keys.outage, keys.asking),
                 *(key for queue in queues for key in keys.for_queue(queue)),
             ],
             [
@@ -126,23 +127,7 @@ class Store:
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],
         )
-        return Dispatch(
-            next_due_in=None if next_due < 0 else max(0, next_due - now) / 1000,
-            releasing=releasing,
-            unknown_queues=sorted({queue.decode() for queue in unknown}),
-            packs=[
-                Pack(
-                    pack_id.decode(),
-                    queue.decode(),
-                    [part.decode() if isinstance(part, bytes) else part for part in polls],
-                )
-                for pack_id, queue, polls in packs
-            ],
-            unreadable=[poll_id.decode() for poll_id in unreadable],
-            created_ms=created,
-            strangers=sorted({origin.decode() for origin in strangers}),
-            more=bool(more),
-        )
+        return Dispatch.read(found)
 
     def begin(self, pack: Pack) -> Begun:
         """Begin the attempts of a pack; those that are stale, ended or too late are left out."""
@@ -155,23 +140,20 @@ class Store:
             ],
             [pack.id, MARGIN_MS, GRACE_MS, *pack.polls],
         )
-        return Begun(now, _records(begun))
+        return Begun(now, read_records(begun))
 
-    def join(self, request: str, *, last: bool) -> Begun:
-        """Begin attempts of polls that wait for the answer to a request, up to `JOIN_LIMIT`.
+    def join(self, request: str, asker: str, *, last: bool) -> Joined:
+        """Begin attempts of polls that wait for the answer which a poll has got, up to `JOIN_LIMIT`.
 
-        With ``last``, and when none waits any more, the next one that is due makes a new request.
+        With ``last``, the answer is not kept for those that are still on their way to it.
         """
         keys = self.keys
-        now, *begun = self._run(
+        now, over, *begun = self._run(
             "join",
-            [
-                *(keys.polls, keys.schedule, keys.stats),
-                *(keys.lots, keys.flows, keys.turns, keys.asking),
-            ],
-            [request, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
+            [keys.polls, keys.schedule, keys.stats, keys.lots, keys.flows, keys.turns, keys.asking],
+            [request, asker, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
         )
-        return Begun(now, _records(begun))
+        return Joined(now, read_records(begun), bool(over))
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
         """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""
@@ -202,7 +184,7 @@ class Store:
         """Take polls whose held task should be published now."""
         keys = self.keys
         arguments = [_ms(self._settings.lease), RELEASE_LIMIT]
-        return _records(self._run("release", [keys.polls, keys.releases], arguments))
+        return read_records(self._run("release", [keys.polls, keys.releases], arguments))
 
     def claim(self, poll_id: str) -> Claim:
         """Claim the outcome of a poll, to deliver it."""
@@ -249,16 +231,6 @@ class Store:
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id)]
         return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
-
-    def reschedule(self, poll_id: str, *, spec: tuple[str, str], deadline: float | None, wait: float) -> str:
-        """Give a poll another spec and place in the schedule; see ``reschedule.lua`` for what is returned.
-
-        ``spec`` is the one that it has and the one that it gets, ``deadline`` is in epoch seconds, None
-        for the one that it has, ``wait`` is in seconds.
-        """
-        key_list = [self.keys.polls, self.keys.schedule, self.keys.ended(poll_id)]
-        arguments = [poll_id, *spec, _ms(deadline or 0), _ms(wait), MARGIN_MS, GRACE_MS]
-        return str(self._patiently("reschedule", key_list, arguments).decode())
 
     def shut(self, origin: str) -> bool:
         """Pause an origin; return whether it was not paused before."""
@@ -324,21 +296,5 @@ _patience = tenacity.Retrying(
 )
 
 
-def _admission(answer: Sequence[int]) -> Admission:
-    code, _, _ = answer
-    return Admission(new=code == 1, in_time=code >= 0)
-
-
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _records(flat: Iterable[bytes]) -> list[tuple[str, Record]]:
-    """Pair up ``id, record, id, record, ...``, leaving out what cannot be read."""
-    pairs, records = iter(flat), []
-    for poll_id, packed in zip(pairs, pairs, strict=True):
-        try:
-            records.append((poll_id.decode(), Record.unpack(packed)))
-        except UnreadableRecord as error:
-            logger.warning("Poll %s is left alone: %s", poll_id.decode(), error)
-    return records

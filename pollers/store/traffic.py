@@ -7,7 +7,7 @@ rules in Redis, where the scripts enforce them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 import msgpack
@@ -21,6 +21,9 @@ APPROACH_MS = 10_000
 
 _CONFIGURED = "configured"
 _LIMIT, _ORIGIN = "limit:", "origin:"
+
+#: What `Store.govern` takes: rules by the names of gates, None for no rules any more.
+_RulesOfGates = dict[str, dict[str, Any] | None]
 
 
 class Rules(NamedTuple):
@@ -114,8 +117,7 @@ def set_limit(store: Store, name: str, text: str | None) -> None:
 
 def introduce(store: Store, origins: Iterable[str]) -> None:
     """Give origins that were met for the first time their rules."""
-    rules = read_rules(store)
-    store.govern(rules_for(origins, rules.limits, rules.breaker))
+    _enforce(store, lambda rules: rules_for(origins, rules.limits, rules.breaker))
 
 
 def gates(store: Store, kind: str) -> list[Gate]:
@@ -139,12 +141,23 @@ def gates(store: Store, kind: str) -> list[Gate]:
 
 def _apply(store: Store) -> None:
     """Give every known gate the rules that are in force now."""
-    rules = read_rules(store)
-    with translated_errors(store.client):
-        known = [name.decode() for name in cast("list[bytes]", store.client.hkeys(store.keys.gates))]
-    origins = [name.removeprefix(_ORIGIN) for name in known if name.startswith(_ORIGIN)]
-    outdated: dict[str, Any] = dict.fromkeys(name for name in known if name.startswith(_LIMIT))
-    store.govern(outdated | rules_for(origins, rules.limits, rules.breaker))
+
+    def all_rules(rules: Rules) -> _RulesOfGates:
+        with translated_errors(store.client):
+            known = [name.decode() for name in cast("list[bytes]", store.client.hkeys(store.keys.gates))]
+        origins = [name.removeprefix(_ORIGIN) for name in known if name.startswith(_ORIGIN)]
+        outdated: _RulesOfGates = dict.fromkeys(name for name in known if name.startswith(_LIMIT))
+        return outdated | rules_for(origins, rules.limits, rules.breaker)
+
+    _enforce(store, all_rules)
+
+
+def _enforce(store: Store, rules_of_gates: Callable[[Rules], _RulesOfGates]) -> None:
+    """Give gates their rules; again when somebody else has changed the rules in the meantime."""
+    before, rules = None, read_rules(store)
+    while rules != before:
+        store.govern(rules_of_gates(rules))
+        before, rules = rules, read_rules(store)
 
 
 def _state(packed: bytes) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 from pollers.store.record import NORMAL, Record
 
@@ -49,6 +50,12 @@ class Admission(NamedTuple):
     #: False when the deadline has passed by Redis' clock; then nothing was stored.
     in_time: bool
 
+    @classmethod
+    def read(cls, answer: Sequence[int]) -> Self:
+        """Read what ``admit.lua`` returns."""
+        code, _, _ = answer
+        return cls(new=code == 1, in_time=code >= 0)
+
 
 class Pack(NamedTuple):
     """Polls that one ``pollers.attempt`` task carries."""
@@ -79,6 +86,28 @@ class Dispatch(NamedTuple):
     #: Whether more is due than the call has looked at.
     more: bool
 
+    @classmethod
+    def read(cls, answer: Sequence[Any]) -> Self:
+        """Read what ``dispatch.lua`` returns."""
+        now, next_due, releasing, unknown, packs, unreadable, created, strangers, more = answer
+        return cls(
+            next_due_in=None if next_due < 0 else max(0, next_due - now) / 1000,
+            releasing=releasing,
+            unknown_queues=sorted({queue.decode() for queue in unknown}),
+            packs=[
+                Pack(
+                    pack_id.decode(),
+                    queue.decode(),
+                    [part.decode() if isinstance(part, bytes) else part for part in polls],
+                )
+                for pack_id, queue, polls in packs
+            ],
+            unreadable=[poll_id.decode() for poll_id in unreadable],
+            created_ms=created,
+            strangers=sorted({origin.decode() for origin in strangers}),
+            more=bool(more),
+        )
+
 
 class Begun(NamedTuple):
     """The attempts of a pack that may run."""
@@ -86,6 +115,16 @@ class Begun(NamedTuple):
     #: Redis' clock when they began, in ms.
     now_ms: int
     polls: list[tuple[str, Record]]
+
+
+class Joined(NamedTuple):
+    """The attempts that have the answer to a request which another has made."""
+
+    #: Redis' clock when they began, in ms.
+    now_ms: int
+    polls: list[tuple[str, Record]]
+    #: Whether no other poll can have the answer any more.
+    over: bool
 
 
 class Settlement(NamedTuple):
@@ -102,8 +141,8 @@ class Settlement(NamedTuple):
     outcome: str
     #: Ms that the origin asked to be left alone; 0 when it did not.
     hold_ms: int = 0
-    #: Whether the attempt met trouble that a breaker counts.
-    trouble: bool = False
+    #: Whether the attempt met trouble that a breaker counts; None when it had the answer of another.
+    trouble: bool | None = False
     #: The attempt as its poll's history has it (`pollers.store.history.Entry.pack`); empty for none.
     entry: bytes = b""
 

@@ -37,10 +37,9 @@ def limited(**limits: str) -> dict[str, str]:
 
 def test_the_rate_is_kept_from_outside_while_workers_die(world: World) -> None:
     """Three workers, one of which is killed twice; the rate is kept in every window, and used."""
-    environment = limited(default="30/s burst 6")
-    world.keep(**environment)
+    world.settings |= limited(default="30/s burst 6")
     for name in ("w1", "w2", "w3"):
-        world.start_worker(name, **environment)
+        world.start_worker(name)
     world.submit(150)
     for share in (0.3, 0.8):
         wait_until(lambda share=share: world.attempted(share), 60)
@@ -55,10 +54,9 @@ def test_the_rate_is_kept_from_outside_while_workers_die(world: World) -> None:
 
 def test_no_more_requests_than_allowed_are_at_the_service_at_once(world: World) -> None:
     """Even when a worker dies with some: their share comes back with their leases, and not before."""
-    environment = limited(default="in-flight 4")
-    world.keep(**environment)
+    world.settings |= limited(default="in-flight 4")
     for name in ("w1", "w2"):
-        world.start_worker(name, **environment)
+        world.start_worker(name)
     world.submit(40, attempts=2, delay=0.2)
     wait_until(lambda: world.attempted(0.3), 60)
     world.workers[0].kill()
@@ -94,9 +92,9 @@ def test_a_service_that_asks_for_a_pause_gets_it_from_all_workers(world: World) 
 
 def test_one_dead_service_does_not_delay_the_polls_of_others(world: World) -> None:
     """Five thousand polls of a service that hangs, one hundred of one that is well."""
-    environment = limited(default="in-flight 10") | {"POLLERS_CONCURRENCY": "100"}
+    world.settings |= limited(default="in-flight 10") | {"POLLERS_CONCURRENCY": "100"}
     for name in ("w1", "w2"):
-        world.start_worker(name, **environment)
+        world.start_worker(name)
     task = world.client.tasks["pollers.poll"]
     cadence = 2.0
     with Endpoint() as dead:

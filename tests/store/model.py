@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgpack
 import redis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -163,7 +164,9 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(last=st.booleans())
     def join(self, last: bool) -> None:
         """A worker has an answer that polls wait for."""
-        for poll_id, record in self.store.join(REQUEST, last=last).polls:
+        asking = self.client.hget(self.store.keys.asking, REQUEST)
+        asker = msgpack.unpackb(asking)[0] if isinstance(asking, bytes) else "nobody"
+        for poll_id, record in self.store.join(REQUEST, asker, last=last).polls:
             assert self.states[poll_id] == "waiting"
             assert poll_id not in self.paused
             assert self.now < self.deadlines[poll_id]

@@ -8,8 +8,9 @@ import msgpack
 import pytest
 
 from pollers.errors import UnreadableRecord
-from pollers.store import Record
-from tests.store.conftest import World
+from pollers.store import Record, traffic
+from tests.store.conftest import StillWorld, World
+from tests.store.test_limits import API, admit, sent_over
 
 #: A value of a wrong type for a field of each type.
 WRONG: dict[type, list[Any]] = {int: [None, "1"], str: [None, 7]}
@@ -44,6 +45,24 @@ def test_an_unknown_state_is_a_damaged_record(world: World) -> None:
     world.admit("p")
     edit(world, "p", state="sleeping")
     assert world.store.dispatch("w1", "c", {"": True}).unreadable == ["p"]
+
+
+def test_an_unknown_priority_is_a_damaged_record(world: World) -> None:
+    """It has no place in a lot."""
+    world.admit("p")
+    edit(world, "p", priority=7)
+    assert world.store.dispatch("w1", "c", {"": True}).unreadable == ["p"]
+
+
+def test_a_record_that_is_damaged_while_it_is_parked_holds_up_no_other(still: StillWorld) -> None:
+    """Whatever its tenant, its limit or its origin has become."""
+    traffic.configure(still.store, {API: "1/s"}, None)
+    first, *others = admit(still, 5, tenant="t")
+    assert [poll_id for _, poll_id in sent_over(still, 0.1)] == [first]
+    edit(still, others[0], priority=7)
+    edit(still, others[1], tenant=None)
+    edit(still, others[2], tenant="a\0b", limit="no such", origin="\0")
+    assert set(others[2:]) <= {poll_id for _, poll_id in sent_over(still, 5)}
 
 
 @pytest.mark.parametrize("half", range(len(Record._fields)))

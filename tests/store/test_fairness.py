@@ -77,6 +77,20 @@ def test_tenants_share_a_limit_evenly(still: StillWorld) -> None:
     assert counts["a"] > 45
 
 
+def test_a_tenant_whose_polls_are_gone_takes_no_turn(still: StillWorld) -> None:
+    """Cancelled, or ended at their deadlines while they waited: the others get what it would have had."""
+    saturate(still)
+    gone = admit(still, 50, prefix="g", tenant="g")
+    for number in range(50):
+        still.admit(f"short{number}", timeout=2.0, tenant="short")
+    admit(still, 50, prefix="a", tenant="a")
+    assert still.dispatch() == []
+    for poll_id in gone:
+        still.store.cancel(poll_id)
+    still.wait(3)
+    assert served(still, 50) == ["a"] * 50
+
+
 def test_polls_without_a_tenant_share_as_one(still: StillWorld) -> None:
     """They go in the order they were due."""
     saturate(still)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pollers.politeness import Limit
 from pollers.settings import Settings
-from pollers.store import traffic
+from pollers.store import Store, traffic
 from tests.store.conftest import StillWorld
 
 API = "api.example.com"
@@ -110,6 +113,43 @@ def test_a_limit_can_be_changed_while_polls_wait_at_it(still: StillWorld) -> Non
     assert traffic.read_rules(still.store).limits == {API: "100/s"}
     traffic.set_limit(still.store, API, None)
     assert len(sent_over(still, 5)) <= 11
+
+
+def test_limits_that_are_changed_by_two_at_once_are_both_in_force(still: StillWorld) -> None:
+    """One has read the rules, and gives them to the gates after the other has given them newer ones."""
+    other = Store.connect(still.settings)
+    govern = still.store.govern
+
+    def late(rules: Mapping[str, Mapping[str, Any] | None]) -> int:
+        still.store.govern = govern  # type: ignore[method-assign]
+        traffic.set_limit(other, "b", "20/s")
+        traffic.set_limit(other, "a", "3/s")
+        return govern(rules)
+
+    still.store.govern = late  # type: ignore[method-assign]
+    traffic.set_limit(still.store, "a", "2/s")
+    enforced = {gate.name: gate.state["rules"] for gate in traffic.gates(still.store, "limit")}
+    assert enforced == {"a": Limit.parse("3/s").rules(), "b": Limit.parse("20/s").rules()}
+    other.client.close()
+
+
+def test_origins_that_nobody_asks_for_any_more_are_forgotten(still: StillWorld) -> None:
+    """Their number does not grow with all that were ever met; those in use, or paused, stay."""
+    traffic.configure(still.store, {"named": "1/s", "default": "5/s in-flight 2"}, None)
+    still.store.shut("paused.example.com")
+    for day in range(12):
+        admit(still, 1, origin="used.example.com", prefix=f"used-{day}")
+        for number in range(20):
+            admit(still, 1, origin=f"{day}-{number}.example.com", prefix=f"{day}-{number}-")
+        for _, poll_id in sent_over(still, 0.1):
+            assert still.settle(poll_id, 1, state="succeeded", outcome='{"value":1}')
+        still.wait(86_400)
+    known = {gate.name for gate in traffic.gates(still.store, "origin")}
+    assert {"used.example.com", "paused.example.com"} <= known
+    assert len(known) < 100
+    limits = {gate.name for gate in traffic.gates(still.store, "limit")}
+    assert {"named", "used.example.com"} <= limits
+    assert len(limits) < 130
 
 
 def test_a_limit_that_is_gone_lets_all_pass(still: StillWorld) -> None:

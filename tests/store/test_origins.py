@@ -84,6 +84,18 @@ def test_a_breaker_opens_by_the_ratio_of_failures(still: StillWorld) -> None:
     assert still.sent() == []
 
 
+def test_an_answer_that_is_shared_counts_once(still: StillWorld) -> None:
+    """A failed request of a hundred polls is one failure, and a trial that went well is one."""
+    with_breaker(still)
+    polls = admit(still, 12)
+    assert still.sent() == polls
+    still.attempt(polls[0], trouble=True)
+    for poll_id in polls[1:]:
+        still.attempt(poll_id, trouble=None)
+    assert "breaker" not in gate(still).state
+    assert sum(attempts for _, attempts, _ in gate(still).state["window"]) == 1
+
+
 def test_old_failures_leave_the_window(still: StillWorld) -> None:
     """Three failures, and a fourth when they are forgotten, open nothing."""
     with_breaker(still)

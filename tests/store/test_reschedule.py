@@ -11,6 +11,8 @@ import pytest
 from pollers.errors import AlreadyEnded, InvalidPoll, UnknownPoll
 from pollers.rescheduling import reschedule
 from pollers.spec import PollSpec
+from pollers.store.reschedule import Revision
+from pollers.store.reschedule import reschedule as change_in_store
 from tests.store.conftest import World
 
 SPEC = '{"url":"http://127.0.0.1/","until":"done","every":3600.0}'
@@ -78,17 +80,17 @@ def test_the_lease_of_a_running_attempt_goes_with_the_deadline(world: World) -> 
     world.begin("p")
     record = world.record("p")
     ends = world.now_ms() / 1000 + 2
-    args = {"spec": (record.spec, record.spec), "deadline": ends, "wait": 5.0}
-    assert world.store.reschedule("p", **args) == "running"
+    revision = Revision(record.spec, record.spec, 5.0, ends)
+    assert change_in_store(world.store, "p", revision) == "running"
     assert 2 < world.due_in("p") <= 2.4
-    assert world.store.reschedule("p", **args | {"deadline": ends + 60}) == "running"
+    assert change_in_store(world.store, "p", revision._replace(deadline=ends + 60)) == "running"
     assert 14 < world.due_in("p") <= 15
 
 
 def test_a_spec_that_somebody_else_has_changed_is_not_overwritten(world: World) -> None:
     """The caller reads it again."""
     world.admit("p")
-    assert world.store.reschedule("p", spec=("{}", SPEC), deadline=None, wait=5.0) == "changed"
+    assert change_in_store(world.store, "p", Revision("{}", SPEC, 5.0)) == "changed"
     assert world.record("p").spec != SPEC
 
 

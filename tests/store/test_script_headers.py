@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pollers.store import Pack, Record, Settlement, scripts
+from pollers.store.reschedule import Revision, reschedule
 from tests.store.conftest import SPEC, World
 
 _KEY = re.compile(r"KEYS\[(\d+)(?: \+ (\d?)i)?\]")
@@ -50,13 +51,13 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     world.store.nudge("p")
     world.store.pause("p")
     world.store.resume("p")
-    world.store.reschedule("p", spec=(SPEC, SPEC), deadline=None, wait=5.0)
+    reschedule(world.store, "p", Revision(SPEC, SPEC, wait=5.0))
     world.store.govern({"limit:l": {"burst": 1}, "origin:o": None})
     world.store.shut("o")
     world.store.open("o")
     pack = world.dispatch(("", "far"))[0]
     world.store.begin(Pack(pack.id, pack.queue, pack.polls))
-    world.store.join("r", last=True)
+    world.store.join("r", "p", last=True)
     world.store.settle([Settlement("p", 1, "failed", 0, "", "", "{}")])
     world.store.told("p", "", "")
     world.store.release()

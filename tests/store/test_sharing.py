@@ -9,16 +9,16 @@ from tests.store.test_limits import API, admit, sent_over
 REQUEST = "digest"
 
 
-def joined(world: StillWorld) -> list[str]:
-    """Let all that wait have the answer; return their ids."""
-    return [poll_id for poll_id, _ in world.store.join(REQUEST, last=True).polls]
+def joined(world: StillWorld, asker: str, *, last: bool = True) -> list[str]:
+    """Let all that wait have the answer of a poll; return their ids."""
+    return [poll_id for poll_id, _ in world.store.join(REQUEST, asker, last=last).polls]
 
 
 def test_one_asks_and_the_others_join(still: StillWorld) -> None:
     """Each as an attempt of its own, which settles by itself."""
     first, *others = admit(still, 100, request=REQUEST)
     assert [poll_id for _, poll_id in sent_over(still, 1)] == [first]
-    assert joined(still) == others
+    assert joined(still, first) == others
     assert still.record(others[0]).state == "running"
     assert still.record(others[0]).attempt == 1
     for poll_id in (first, *others):
@@ -27,11 +27,51 @@ def test_one_asks_and_the_others_join(still: StillWorld) -> None:
     assert not still.store.client.exists(still.store.keys.asking, still.store.keys.turns)
 
 
+def test_an_answer_is_kept_until_all_that_were_due_when_it_came_have_it(still: StillWorld) -> None:
+    """However long the dispatchers take to look at them: one request for 1,500 polls, in many calls."""
+    first, *others = admit(still, 1500, request=REQUEST)
+    assert still.sent() == [first]
+    still.attempt(first)
+    had = []
+    for _ in range(100):
+        answer = still.store.join(REQUEST, first, last=False)
+        had += [poll_id for poll_id, _ in answer.polls]
+        if answer.over:
+            break
+        assert still.sent() == []
+        still.wait(0.04)
+    assert sorted(had) == others
+    assert not still.store.client.exists(still.store.keys.asking, still.store.keys.turns)
+
+
+def test_who_is_due_after_the_answer_asks_again(still: StillWorld) -> None:
+    """What was known before it was due is nothing new; the earlier answer is for nobody any more then."""
+    first, *_ = admit(still, 300, request=REQUEST)
+    assert still.sent() == [first]
+    still.attempt(first)
+    assert not still.store.join(REQUEST, first, last=False).over
+    still.wait(0.01)
+    later = still.admit("later", timeout=600.0, origin=API, request=REQUEST)
+    assert sent_over(still, 0.02)[-1][1] == later
+    assert still.store.join(REQUEST, first, last=False) == (still.now_ms(), [], True)
+    assert joined(still, later)
+
+
+def test_an_answer_that_nobody_can_take_any_more_is_given_up(still: StillWorld) -> None:
+    """When no dispatcher looks at what is due, the lease of the attempt ends the wait."""
+    first, *_ = admit(still, 300, request=REQUEST)
+    assert still.sent() == [first]
+    still.attempt(first)
+    assert not still.store.join(REQUEST, first, last=False).over
+    still.wait(16)
+    assert still.store.join(REQUEST, first, last=False).over
+
+
 def test_the_next_tick_has_a_request_of_its_own(still: StillWorld) -> None:
     """As have polls of another request, and those that do not share."""
     admit(still, 10, request=REQUEST)
     for _, poll_id in sent_over(still, 0.02):
-        assert len(joined(still)) == 9
+        assert len(joined(still, poll_id)) == 9
         assert still.settle(poll_id, 1)
     admit(still, 2, request=REQUEST, prefix="next")
     admit(still, 2, request="another", prefix="other")
@@ -72,12 +112,12 @@ def test_polls_that_wait_for_an_answer_end_at_their_deadline(still: StillWorld) 
     still.wait(5)
     still.sent()
     assert still.record("short").state == "timed_out"
-    assert joined(still) == ["waits"]
+    assert joined(still, "asks") == ["waits"]
 
 
 def test_a_shared_request_counts_once_towards_a_limit(still: StillWorld) -> None:
     """What joins passes no gate."""
     traffic.configure(still.store, {API: "1/m in-flight 1"}, None)
-    admit(still, 50, request=REQUEST)
+    first, *_ = admit(still, 50, request=REQUEST)
     assert len(sent_over(still, 1)) == 1
-    assert len(joined(still)) == 49
+    assert len(joined(still, first)) == 49

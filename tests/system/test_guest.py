@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 
 from pollers import InvalidPoll, PollFailed, poll
+from pollers.runtime import runtime_of
+from pollers.store import traffic
 from tests.endpoints import Endpoint, Reply
 from tests.waiting import wait_until
 
@@ -17,20 +21,22 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 
 def test_polls_of_the_same_request_share_one_a_tick(endpoint: Endpoint) -> None:
-    """Each decides by its own condition, and has attempts of its own."""
-    steps = [Reply(body={"step": step}, delay=0.05) for step in range(1, 7)]
-    url = endpoint.script("/shared", *steps)
-    results = [
-        poll.delay(url, until=f"step >= `{4 + number % 2}`", returns="step", every=0.5, coalesce=True)
-        for number in range(40)
-    ]
-    failing = poll.delay(url, until="step == `9`", fail_when="step == `3`", every=0.5, coalesce=True)
+    """However quickly it is answered; each decides by its own condition, and has attempts of its own."""
+    first = Reply(body={"step": 1}, delay=0.1)
+    url = endpoint.script("/shared", first, *(Reply(body={"step": step}) for step in range(2, 8)))
+    common = {"url": url, "returns": "step", "every": 0.5, "coalesce": True}
+    fails = {**common, "until": "step == `9`", "fail_when": "step == `3`"}
+    failing, *results = poll.submit_many(
+        [fails, *({**common, "until": f"step >= `{4 + number % 2}`"} for number in range(199))]
+    )
     with pytest.raises(PollFailed):
         failing.get(timeout=15)
     values = [result.get(timeout=15) for result in results]
     assert set(values[::2]) <= {4, 5}
-    assert set(values[1::2]) == {5}
-    assert len(endpoint.arrivals("/shared")) <= 7
+    assert set(values[1::2]) <= {5, 6}
+    moments = [arrival.at for arrival in endpoint.arrivals("/shared")]
+    assert len(moments) == max(values)
+    assert all(later - earlier > 0.2 for earlier, later in pairwise(moments[1:]))
     assert all(result.status().attempts >= 3 for result in results)
 
 
@@ -88,3 +94,20 @@ def test_a_limit_that_is_not_set_is_refused(endpoint: Endpoint) -> None:
     """At submission, with those that are."""
     with pytest.raises(InvalidPoll, match="limit: is 'nobody', which is not set"):
         poll.delay(endpoint.url("/"), limit="nobody")
+
+
+def test_the_limits_are_read_once_for_many_polls(endpoint: Endpoint, application: Celery) -> None:
+    """When they name one that was set at run time."""
+    store = runtime_of(application).store
+    traffic.set_limit(store, "account", "1000/s")
+    reads = _calls(store.client, "hgetall")
+    url = endpoint.script("/many", Reply(body={"done": True}))
+    results = poll.submit_many([url] * 100, until="done", limit="account")
+    assert _calls(store.client, "hgetall") - reads <= 10  # the worker reads them when it meets an origin
+    for result in results:
+        assert result.get(timeout=10) == {"done": True}
+    traffic.set_limit(store, "account", None)
+
+
+def _calls(client: redis.Redis, command: str) -> int:
+    return int(client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])

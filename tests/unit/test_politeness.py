@@ -78,7 +78,7 @@ def test_default_is_for_origins_that_have_no_other_limit() -> None:
     rules = rules_for(["example.org", "api.example.com"], {"api.example.com": "1/s", "default": "5/s"}, None)
     assert rules["origin:example.org"] == {"limit": "example.org"}
     assert rules["origin:api.example.com"] == {"limit": "api.example.com"}
-    assert rules["limit:example.org"] == {"burst": 1, "interval": 200.0}
+    assert rules["limit:example.org"] == {"burst": 1, "interval": 200.0, "own": True}
     assert "limit:default" not in rules
 
 

@@ -40,6 +40,16 @@ def test_a_mapping_may_take_the_place_of_the_url() -> None:
     assert "url" in _problems({"every": 7})
 
 
+@pytest.mark.parametrize("name", ["protocol", "carry"])
+def test_a_poll_whose_requests_are_its_own_cannot_share_them(name: str) -> None:
+    """Neither what a convention leads to, nor what values of its answers are in."""
+    own = {"protocol": "accepted", "carry": {"since": "next"}}[name]
+    problems = _problems(f"{URL}?since={{since}}", coalesce=True, **{name: own})
+    assert problems == {
+        "coalesce": f"cannot be given beside {name}, which makes requests that no other poll makes"
+    }
+
+
 WRONG: list[tuple[str, Any, str]] = [
     ("url", "ftp://example.com", "http"),
     ("url", "example.com/x", "http"),

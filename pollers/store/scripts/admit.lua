@@ -1,7 +1,7 @@
 -- Accepts a poll: its record and its place in the schedule, or neither.
 --
 -- When many are admitted at once for one origin, the first attempts of those beyond the first hundred in a second are
--- spread over their cadence.
+-- spread over their cadence; those that share a request wait for the tick of their cadence.
 --
 -- Input:
 --   KEYS[1] -> polls
@@ -61,7 +61,9 @@ write_record(polls, id, {
   KNOWN_VERSION, 'waiting', 0, now, deadline, span, lapse, queue, spec, held, '', '', '', 0, 0, 0,
   origin, limit, priority, tenant, 0, ARGV[16],
 })
-if spread > 0 and in_a_crowd(KEYS[6]) then delay = delay + math.floor(draw * spread) end
+if spread > 0 and in_a_crowd(KEYS[6]) then
+  delay = delay + (ARGV[16] == '' and math.floor(draw * spread) or spread - now % spread)
+end
 redis.call('ZADD', schedule, math.min(now + delay, deadline), id)
 redis.call('HINCRBY', stats, 'admitted', 1)
 -- Tells this store from one that comes after it, when Redis has lost what it had.

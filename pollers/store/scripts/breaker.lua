@@ -99,6 +99,7 @@ end
 
 local function pass_origin(name, now, lost_after)
   local gate = read_gate(name)
+  see_gate(name, now)
   if not gate.breaker and not gate.approach then return end
   gate = change_gate(name)
   pass_breaker(gate, now, lost_after)

@@ -103,6 +103,8 @@ end
 -- Puts off a poll that was due in an outage until its turn; false when it need not wait.
 local function is_put_off(id, record, due)
   if not replay or due < replay[1] or due >= replay[2] then return false end
+  -- A crowd that makes one request is none.
+  if record[REQUEST] ~= '' then return false end
   local turn = replay[2] + math.floor((due - replay[1]) * replay[3] / (replay[2] - replay[1]))
   if turn <= now or turn >= record[DEADLINE] - last_call then return false end
   redis.call('ZADD', schedule, turn, id)
@@ -240,7 +242,7 @@ local function send_or_park(id, record, due, from)
     return false
   end
   if record[REQUEST] ~= '' then
-    local lot, turn = request_lot(record), asked_until(record[REQUEST])
+    local lot, turn = request_lot(record), awaited_until(record[REQUEST], due)
     if turn > now then
       if from == lot then return false end
       if from == queue.lot then return_share(id, now) end
@@ -271,7 +273,7 @@ end
 -- When the polls in a lot that is not of a queue have their next turn, in ms.
 local function lot_turn(name)
   local kind, rest = string.match(name, '^(%a+):(.*)$')
-  if kind == 'request' then return asked_until(rest) end
+  if kind == 'request' then return awaited_until(rest, 0) end
   local gate = read_gate(name)
   if not gate then return 0 end
   return kind == 'limit' and limit_turn(gate, now) or origin_turn(gate, now, math.huge)

@@ -1,11 +1,12 @@
 -- Prelude of the scripts that polls pass gates in: limits, holds, and what is in flight.
 --
 -- A gate is a map in the hash `gates`. `limit:<name>` is a limit on a group of origins: `rules` has
--- `interval` (ms between two polls), `burst` and `in_flight`; `tat` is the theoretical arrival time of
+-- `interval` (ms between two polls), `burst` and `in_flight`, and `own` when it is that of one origin; `tat` is the theoretical arrival time of
 -- the next poll, `begun` the same for attempts as they begin, `flying` how many are in flight.
 -- `origin:<origin>` is an origin: `rules` has the name of its `limit` and the numbers of its
 -- breaker (see breaker.lua); `held` is the end of a hold, `paused` is 1 while somebody has paused it, `approach`
--- the moment from which it is approached again and `passed` how many polls have passed since.
+-- the moment from which it is approached again and `passed` how many polls have passed since; `seen` is about when the
+-- last poll passed it, and a gate that none has passed for long is forgotten.
 -- Moments are in ms.
 --
 -- GCRA: ITU-T I.371; "virtual scheduling". TAT - (burst - 1) * interval is when the next poll may pass.
@@ -16,6 +17,10 @@ local RECHECK = 1000
 local FIRST_STEPS, DOUBLING = 4, 1000
 -- Doublings after which an origin counts as recovered: it has had 4,000 polls in ten seconds by then.
 local DOUBLINGS = 10
+-- How exactly `seen` is kept, and how long a gate is kept that no poll passes, in ms: a day.
+local SEEN_WITHIN, KEPT = 3600000, 86400000
+-- Gates that are looked at for each new one, in search of such that can be forgotten.
+local GLANCES = 3
 
 -- The keys, which each script gives names; gates that were read, and those of them that have changed.
 local traffic = { read = {}, changed = {} }
@@ -42,6 +47,35 @@ local function save_gates()
   for name, gate in pairs(traffic.changed) do
     redis.call('HSET', traffic.gates, name, cmsgpack.pack(gate))
   end
+end
+
+-- Whether a gate has nothing to remember: no poll waits at it, and none has passed it for long.
+local function is_forgettable(name, gate, now)
+  if (gate.flying or 0) > 0 or redis.call('ZSCORE', traffic.turns, name) then return false end
+  if string.sub(name, 1, 6) == 'limit:' then return next(gate.rules or {}) == nil end
+  return not gate.paused and math.max(gate.seen or 0, gate.held or 0, gate.open_until or 0) < now - KEPT
+end
+
+-- Makes room for a new gate: of a few others, by chance, forgets those that nobody needs. So there are never many of them.
+local function forget_gates(now)
+  for _, name in ipairs(redis.call('HRANDFIELD', traffic.gates, GLANCES)) do
+    local gate = read_gate(name)
+    if gate and not traffic.changed[name] and is_forgettable(name, gate, now) then
+      redis.call('HDEL', traffic.gates, name)
+      traffic.read[name] = nil
+      local own = gate.rules and gate.rules.limit and 'limit:' .. gate.rules.limit
+      local limit = own and read_gate(own)
+      if limit and limit.rules.own then
+        -- Nothing is left of it when it is met next; until then it is as one without rules.
+        change_gate(own).rules = {}
+      end
+    end
+  end
+end
+
+-- Notes that an origin is in use.
+local function see_gate(name, now)
+  if now - (read_gate(name).seen or 0) > SEEN_WITHIN then change_gate(name).seen = now end
 end
 
 -- The name of the gate of a poll's origin; nil for a poll without one.
@@ -118,6 +152,7 @@ end
 
 -- Holds the other polls of an origin, as it asked to be left alone; not all at once when that ends.
 local function hold_origin(origin, now, ms)
+  if not read_gate('origin:' .. origin) then forget_gates(now) end
   local gate = change_gate('origin:' .. origin)
   if now + ms <= (gate.held or 0) then return false end
   gate.held = now + ms

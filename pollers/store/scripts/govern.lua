@@ -1,4 +1,5 @@
--- Sets the rules of gates; what they remember (turns, holds, breakers) is kept.
+-- Sets the rules of gates; what they remember (turns, holds, breakers) is kept. For each new one, some are looked at that
+-- nobody may need any more.
 --
 -- Input:
 --   KEYS[1] -> gates
@@ -15,9 +16,13 @@ traffic.gates, traffic.turns = KEYS[1], KEYS[2]
 local now, new = clock_ms(), 0
 for i = 1, #ARGV do
   local name, rules = unpack(cmsgpack.unpack(ARGV[i]))
-  if not read_gate(name) then new = new + 1 end
+  local known = read_gate(name)
   local gate = change_gate(name)
   gate.rules = rules or {}
+  if not known then
+    new, gate.seen = new + 1, now
+    forget_gates(now)
+  end
   -- Who waits at it may have another turn now.
   redis.call('ZADD', traffic.turns, 'XX', 'LT', now, name)
 end

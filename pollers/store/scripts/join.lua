@@ -11,23 +11,33 @@
 --   KEYS[6] -> turns
 --   KEYS[7] -> asking
 --   ARGV[1] -> the request
---   ARGV[2] -> most polls to begin in one call
---   ARGV[3] -> ms that an attempt may take beyond its span before its lease runs out
---   ARGV[4] -> ms that a running attempt may settle after the deadline
---   ARGV[5] -> 1 when the next poll that is due makes a new request, if nobody waits any more; else 0
+--   ARGV[2] -> id of the poll that has asked
+--   ARGV[3] -> most polls to begin in one call
+--   ARGV[4] -> ms that an attempt may take beyond its span before its lease runs out
+--   ARGV[5] -> ms that a running attempt may settle after the deadline
+--   ARGV[6] -> 1 when the answer is not kept for polls that are due but not parked yet, else 0
 --
--- Output: {now, id, record, id, record, ...}: the moment in ms, and the polls that began.
+-- Output: {now, over, id, record, id, record, ...}: the moment in ms; 1 when the answer has been for all that it could be
+--   for, or somebody else asks by now, else 0; and the polls that began.
 --
--- Cost: O(m log n) for m polls, at most ARGV[2].
+-- Cost: O(m log n) for m polls, at most ARGV[3].
 
 local polls, schedule, stats = KEYS[1], KEYS[2], KEYS[3]
 traffic.lots, traffic.flows, traffic.turns, traffic.asking = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local request, most, margin, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local request, asker, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local margin, grace, kept = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '0'
 
 local now, lot = clock_ms(), 'request:' .. request
-local begun = { now }
-while (#begun - 1) / 2 < most and not is_empty(lot) do
-  local waiting = peek(lot, most - (#begun - 1) / 2)
+local asking = read_asking(request)
+if not asking or asking[1] ~= asker then return { now, 1 } end
+if not asking[3] then
+  asking[3] = now
+  redis.call('HSET', traffic.asking, request, cmsgpack.pack(asking))
+end
+
+local begun = { now, 0 }
+while (#begun - 2) / 2 < most and not is_empty(lot) do
+  local waiting = peek(lot, most - (#begun - 2) / 2)
   if #waiting == 0 then break end
   for _, parked in ipairs(waiting) do
     local id, record = parked[2], read_record(polls, parked[2])
@@ -43,13 +53,19 @@ while (#begun - 1) / 2 < most and not is_empty(lot) do
   end
 end
 
-if is_empty(lot) then
-  redis.call('ZREM', traffic.turns, lot)
-  if ARGV[5] == '1' then redis.call('HDEL', traffic.asking, request) end
+-- Whether a poll that was due when the answer came may still be on its way to it.
+local function more_may_come()
+  return kept and #redis.call('ZRANGEBYSCORE', schedule, '-inf', asking[3], 'LIMIT', 0, 1) > 0
+end
+
+if is_empty(lot) then redis.call('ZREM', traffic.turns, lot) end
+if now >= asking[2] or is_empty(lot) and not more_may_come() then
+  redis.call('HDEL', traffic.asking, request)
+  begun[2] = 1
 end
 save_lots()
-if #begun > 1 then
-  redis.call('HINCRBY', stats, 'begun', (#begun - 1) / 2)
-  redis.call('HINCRBY', stats, 'shared', (#begun - 1) / 2)
+if #begun > 2 then
+  redis.call('HINCRBY', stats, 'begun', (#begun - 2) / 2)
+  redis.call('HINCRBY', stats, 'shared', (#begun - 2) / 2)
 end
 return begun

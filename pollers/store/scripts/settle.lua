@@ -19,8 +19,8 @@
 --   ARGV[3] -> attempts that a history has at least
 --   ARGV[4 + i] -> settled attempt i as a MessagePack array: id, attempt, state (`waiting`,
 --     `succeeded` or `failed`), next due time in ms, progress, answer, outcome, ms that the
---     origin asked to be left alone (0 when it did not), whether the attempt met trouble, its entry in the
---     history, or empty
+--     origin asked to be left alone (0 when it did not), whether the attempt met trouble (nil when it made no
+--     request of its own, and so says nothing new), its entry in the history, or empty
 --
 -- Output: {results, changes}: one result per attempt: 0 refused, 1 waiting again, or the packed record of a poll
 --   that ended; the flat list {origin, change, ...} of origins that are `held` now, or whose breaker is
@@ -51,7 +51,7 @@ local function tell_gates(id, record, hold, trouble)
   if origin == '' then return end
   if hold > 0 and hold_origin(origin, now, hold) then
     gated, change = true, 'held'
-  elseif gated then
+  elseif gated and trouble ~= nil then
     change = tell_breaker(origin, trouble, now, draw)
   end
   if change then
@@ -69,7 +69,9 @@ local function remember(history, entry)
 end
 
 for i = 4, #ARGV do
-  local id, attempt, state, due, progress, answer, outcome, hold, trouble, entry = unpack(cmsgpack.unpack(ARGV[i]))
+  -- By its number of fields: one of them may be nil.
+  local id, attempt, state, due, progress, answer, outcome, hold, trouble, entry =
+    unpack(cmsgpack.unpack(ARGV[i]), 1, 10)
   local record = read_record(polls, id)
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
     results[i - 3] = 0

@@ -1,16 +1,27 @@
 -- Prelude of the scripts that know of shared requests: of polls that make the same request, one asks and the others wait
 -- for its answer, in the lot `request:<request>`.
 --
--- In the hash `asking`, by request, {id of the poll that asks, moment in ms when it is given up}.
+-- An answer is for all polls that were due when it came, whether somebody had looked at them by then or not. As the
+-- schedule is looked at in the order of due times, all have been when nothing in it is due before that moment.
+--
+-- In the hash `asking`, by request, {id of the poll that asks, moment in ms when it is given up, moment in ms when the answer
+-- came}; without the last while there is none.
 
 local function request_lot(record)
   return 'request:' .. record[REQUEST]
 end
 
--- Until when somebody asks for the others, in ms; 0 when nobody does.
-local function asked_until(request)
+-- Who asks, or has asked, for the polls of a request; nil when nobody does.
+local function read_asking(request)
   local packed = redis.call('HGET', traffic.asking, request)
-  return packed and cmsgpack.unpack(packed)[2] or 0
+  return packed and cmsgpack.unpack(packed) or nil
+end
+
+-- Until when a poll that was due at a moment waits for the answer that another one gets; 0 when it asks itself. In ms.
+local function awaited_until(request, due)
+  local asking = read_asking(request)
+  if not asking or asking[3] and due > asking[3] then return 0 end
+  return asking[2]
 end
 
 -- Lets a poll ask for the others until a moment, if it makes a request that is shared.
@@ -22,8 +33,8 @@ end
 -- When it was this poll that asked for the others, another one does, now.
 local function stop_asking(record, id, now)
   if record[REQUEST] == '' then return end
-  local packed = redis.call('HGET', traffic.asking, record[REQUEST])
-  if not packed or cmsgpack.unpack(packed)[1] ~= id then return end
+  local asking = read_asking(record[REQUEST])
+  if not asking or asking[1] ~= id then return end
   redis.call('HDEL', traffic.asking, record[REQUEST])
   redis.call('ZADD', traffic.turns, 'XX', 'LT', now, request_lot(record))
 end

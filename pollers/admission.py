@@ -1,0 +1,113 @@
+"""What is admitted of a poll: its spec, and the options of its Celery task, as the store takes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from celery import Task
+
+from pollers import held
+from pollers.errors import InvalidPoll
+from pollers.politeness import DEFAULT, PRIORITIES
+from pollers.runtime import Runtime
+from pollers.spec import PollSpec
+from pollers.store import Admission, Submission
+from pollers.store.traffic import read_rules
+from pollers.window import window
+
+if TYPE_CHECKING:
+    from celery.app.task import Context
+
+
+class KnownLimits:
+    """The limits that polls may name; those that were set at run time are read once, when needed."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @cached_property
+    def _in_force(self) -> dict[str, str]:
+        return read_rules(self._runtime.store).limits
+
+    def check(self, name: str | None) -> str:
+        """Return the name of a limit, empty for none.
+
+        Raises:
+            InvalidPoll: There is no such limit.
+            StoreUnavailable: Redis cannot be reached.
+
+        """
+        if name is None:
+            return ""
+        configured = self._runtime.settings.limits.texts()
+        if name == DEFAULT or not (name in configured or name in self._in_force):
+            told = ", ".join(sorted(self._in_force.keys() - {DEFAULT})) or "none"
+            raise InvalidPoll.of({"limit": f"is {name!r}, which is not set; pollers_limits has {told}"})
+        return name
+
+
+def submission_of(
+    poll_id: str, spec: PollSpec, options: dict[str, Any], *, now: datetime, limits: KnownLimits
+) -> Submission:
+    """Return what the store takes of a poll; ``options`` are those of ``apply_async``.
+
+    Raises:
+        InvalidPoll: An option leaves no time for an attempt, or the limit that the poll names is not set.
+
+    """
+    times = window(spec, options, now)
+    return Submission(
+        poll_id,
+        spec=spec.to_json(),
+        span=spec.longest_request,
+        held=held.pack(options, poll_id),
+        queue=_name(options.get("queue")),
+        lapse="succeeded" if spec.on_deadline == "succeed" else "timed_out",
+        delay=times.delay,
+        timeout=times.timeout,
+        deadline=times.deadline,
+        origin=spec.origin,
+        limit=limits.check(spec.limit),
+        priority=PRIORITIES[spec.priority],
+        tenant=spec.tenant or "",
+        spread=0.0 if times.delay else spec.cadence.shortest,
+        request=spec.request_digest,
+    )
+
+
+def must_be_in_time(admission: Admission) -> None:
+    """Refuse a poll whose deadline has passed by the clock that counts."""
+    if not admission.in_time:
+        raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
+
+
+def with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]:
+    """Say where in a tree of tasks the poll stands, as Celery does for a task that it sends."""
+    if parent is None:
+        return options
+    request = parent.request
+    return {
+        **options,
+        "root_id": options.get("root_id") or request.root_id or request.id,
+        "parent_id": options.get("parent_id") or request.id,
+    }
+
+
+def options_of(request: Context, app: Any) -> dict[str, Any]:
+    """Return the options that a plain message was sent with, as for ``apply_async``."""
+    delivery = request.delivery_info or {}
+    options: dict[str, Any] = {
+        **request.as_execution_options(),
+        "priority": delivery.get("priority"),
+        "ignore_result": request.ignore_result,
+    }
+    queue = delivery.get("routing_key")
+    if delivery.get("exchange") == "" and queue != app.conf.task_default_queue:
+        options["queue"] = queue
+    return options
+
+
+def _name(queue: Any) -> str:
+    return str(getattr(queue, "name", queue) or "")
