@@ -13,8 +13,8 @@ from pollers.cli.board import Row, Snapshot
 from pollers.cli.lists import COLOURS, answer_of, state_of
 from pollers.cli.text import counted, from_now, printable, span
 
-DUE_COLUMNS = ("late", "state", "attempts", "last answer", "url", "id")
-FAILING_COLUMNS = ("errors", "state", "next due", "last answer", "url", "id")
+DUE_COLUMNS = ("late", "state", "attempts", "url", "last answer", "id")
+FAILING_COLUMNS = ("errors", "state", "next due", "url", "last answer", "id")
 ORIGIN_COLUMNS = ("origin", "state", "yet", "failed", "limit", "waiting")
 WORKER_COLUMNS = ("worker", "seen", "queues")
 
@@ -141,7 +141,7 @@ def _state(row: Row) -> Text:
 
 
 def _what(row: Row) -> Iterator[Text]:
-    for text, width in ((answer_of(row.status) or "-", _ANSWER), (printable(row.status.url), _URL)):
+    for text, width in ((printable(row.status.url), _URL), (answer_of(row.status) or "-", _ANSWER)):
         cut = Text(text)
         cut.truncate(width, overflow="ellipsis")
         yield cut

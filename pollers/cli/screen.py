@@ -30,7 +30,7 @@ class Top(App[None]):
 
     TITLE = "pollers top"
     CSS = """
-    #counts, #rates { height: 1; padding: 0 1; }
+    #counts, #rates { height: auto; padding: 0 1; }
     #sparks { height: 4; }
     #sparks > Vertical { width: 1fr; padding: 0 1; }
     Sparkline { height: 2; }
@@ -43,6 +43,9 @@ class Top(App[None]):
     #due, #failing { height: 1fr; }
     #sparks > Vertical, DataTable { border: round $primary; border-title-color: $text-muted; }
     DataTable:focus { border: round $accent; border-title-color: $accent; }
+    DataTable { scrollbar-size-horizontal: 0; }
+    .-short #sparks, .-short #sparks > Vertical, .-short Sparkline { height: 1; border: none; }
+    .-short #middle { height: 5; }
     #filter { display: none; dock: bottom; }
     #filter.shown { display: block; }
     """
@@ -57,6 +60,8 @@ class Top(App[None]):
         Binding("q", "quit", "quit"),
     ]
     ENABLE_COMMAND_PALETTE = False
+    #: Lines of the terminal from which there is room for everything.
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 
     def __init__(self, board: Board, text: str = "") -> None:
         super().__init__()
