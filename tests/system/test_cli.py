@@ -352,6 +352,7 @@ def test_polls_are_paused_and_resumed_by_id_and_by_tag(pollers: Commands, endpoi
         assert pollers("pause", *arguments).code == 2
 
 
+@pytest.mark.slow
 def test_what_a_filter_selects_is_steered_together(pollers: Commands, endpoint: Endpoint) -> None:
     """Rehearsed first; many only when that is meant."""
     url, file = endpoint.script("/job", Reply(202)), pollers.directory / "urls.txt"

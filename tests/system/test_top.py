@@ -74,6 +74,7 @@ def test_polls_are_watched_and_steered_by_keys(endpoint: Endpoint, application: 
     assert failing.cancel()
 
 
+@pytest.mark.slow
 def test_the_screen_leaves_the_terminal_as_it_was(tmp_path: Path, shared_redis_url: str) -> None:
     """When it is left by its key, and when it is ended."""
     pollers = Commands(tmp_path, {"POLLERS_REDIS_URL": shared_redis_url})
@@ -96,6 +97,7 @@ async def _drawn(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_one_snapshot_is_printed_without_a_terminal(
     tmp_path: Path, shared_redis_url: str, endpoint: Endpoint
 ) -> None:
