@@ -26,6 +26,7 @@ NORMAL = 1
 
 LIVE_STATES = frozenset({"waiting", "running"})
 TERMINAL_STATES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
+_STATES = LIVE_STATES | TERMINAL_STATES
 
 
 class Record(NamedTuple):
@@ -101,7 +102,7 @@ class Record(NamedTuple):
     @property
     def is_sound(self) -> bool:
         """Whether its state and its priority are some that there are."""
-        return self.state in LIVE_STATES | TERMINAL_STATES and 0 <= self.priority <= 2
+        return self.state in _STATES and 0 <= self.priority <= 2
 
     @property
     def ended(self) -> bool:

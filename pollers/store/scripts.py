@@ -13,7 +13,7 @@ NAMES = (
 
 #: What a script builds on, beside ``record``.
 PRELUDES = {
-    "dispatch": ("gates", "breaker", "lots", "sharing"),
+    "dispatch": ("gates", "breaker", "lots", "sharing", "passing", "packs"),
     "begin": ("gates", "sharing"),
     "join": ("gates", "lots", "sharing"),
     "settle": ("gates", "breaker"),

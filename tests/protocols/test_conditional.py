@@ -99,6 +99,7 @@ def test_the_validator_outlives_an_error(follow: Follower, endpoint: Endpoint) -
     "params",
     [
         {"conditional": False},
+        {"coalesce": True},
         {"method": "POST"},
         {"headers": {"If-None-Match": '"mine"'}},
         {"headers": {"Range": "bytes=0-9"}},
@@ -108,7 +109,7 @@ def test_the_validator_outlives_an_error(follow: Follower, endpoint: Endpoint) -
 def test_some_polls_do_not_ask_conditionally(
     follow: Follower, endpoint: Endpoint, params: dict[str, Any]
 ) -> None:
-    """Told not to, by a method that has no such thing, with conditions of their own, or another request."""
+    """Told not to, sharing, by a method that has no such thing, with conditions or requests of their own."""
     url = endpoint.script("/a", Reply(200, RUNNING, {"ETag": '"1"'}), Reply(200, DONE))
     follow(url, until=UNTIL, **params)
     assert endpoint.arrivals("/a")[1].headers.get("If-None-Match") in (None, '"mine"')

@@ -11,6 +11,9 @@ from pollers.store import scripts
 
 ROOT = Path(__file__).parents[2]
 
+#: Every script, and what they build on.
+SCRIPTS = {"record", *scripts.NAMES, *(prelude for names in scripts.PRELUDES.values() for prelude in names)}
+
 
 def test_the_wheel_has_everything_that_is_needed(tmp_path: Path) -> None:
     """The scripts and the mark of a typed package; and none of the tests."""
@@ -23,6 +26,6 @@ def test_the_wheel_has_everything_that_is_needed(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    needed = {"pollers/py.typed", *(f"pollers/store/scripts/{name}.lua" for name in scripts.NAMES)}
+    needed = {"pollers/py.typed", *(f"pollers/store/scripts/{name}.lua" for name in SCRIPTS)}
     assert needed <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"pollers"}

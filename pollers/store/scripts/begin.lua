@@ -44,6 +44,9 @@ local function comes_too_soon(id, record)
 end
 
 redis.call('ZREM', queued, pack_id)
+local ids, places = {}, {}
+for i = 4, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+fetch_records(polls, ids)
 for i = 4, #ARGV, 3 do
   local id, attempt, due = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local record = read_record(polls, id)
@@ -52,7 +55,8 @@ for i = 4, #ARGV, 3 do
     record[STATE], record[ATTEMPT] = 'running', attempt
     begun[#begun + 1] = id
     begun[#begun + 1] = write_record(polls, id, record)
-    redis.call('ZADD', schedule, math.min(now + record[SPAN] + margin, record[DEADLINE] + grace), id)
+    places[#places + 1] = math.min(now + record[SPAN] + margin, record[DEADLINE] + grace)
+    places[#places + 1] = id
     start_asking(record, id, now + record[SPAN] + margin)
     -- Histogram of lateness with four buckets to a doubling: bucket b holds 2^(b/4) - 1 ms and more.
     local bucket = math.floor(4 * math.log(math.max(0, now - due) + 1) / math.log(2))
@@ -63,6 +67,7 @@ for i = 4, #ARGV, 3 do
   end
 end
 
+place(schedule, places)
 if gated then save_gates() end
 if #begun > 1 then redis.call('HINCRBY', stats, 'begun', (#begun - 1) / 2) end
 if refused > 0 then redis.call('HINCRBY', stats, 'begin_refused', refused) end

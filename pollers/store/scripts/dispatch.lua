@@ -57,21 +57,21 @@ local backlog, call_id = tonumber(ARGV[7]), ARGV[8]
 local most_crashes, suspicious, margin = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local last_call = tonumber(ARGV[12])
 
--- Between two looks whether a suspect may be dispatched, in ms.
-local SUSPECT_PAUSE = 100
 -- Parked polls of a lot that are read at a time.
 local CHUNK = 20
 -- Overdue polls after an outage that are spread, and the longest time in ms that they are spread over.
 local CROWD, LONGEST_REPLAY = 100, 10000
--- Gates that are looked at in one call.
-local MOST_TURNS = 100
+local MOST_TURNS = 100 -- gates that are looked at in one call
 -- Due polls that are parked in one call at most: parking costs more than sending, and a call has to be short.
 local MOST_PARKED = 200
+local FETCHED = 100 -- records of due polls at a time
 
 local now = clock_ms()
-local packs, unknown, unreadable, strangers, queues = {}, {}, {}, {}, {}
-local counts = { dispatched = 0, crashed = 0 }
-local newly_parked, last_seen = 0, 0
+local unknown, unreadable, strangers, queues = {}, {}, {}, {}
+local counts = { crashed = 0 }
+sending.now, sending.lease, sending.schedule, sending.suspect = now, lease, schedule, suspect
+sending.call_id, sending.pack_size, sending.suspicious, sending.margin = call_id, pack_size, suspicious, margin
+local newly_parked, last_seen, looked_at = 0, 0, 0
 local gated = redis.call('EXISTS', traffic.gates, rules) > 0
 local limited = gated and redis.call('EXISTS', traffic.shares) > 0
 local learning = gated and redis.call('EXISTS', rules) > 0
@@ -100,57 +100,12 @@ if last_seen > 0 and now - last_seen > worker_life and redis.call('ZCOUNT', sche
   redis.call('SET', outage, cmsgpack.pack(replay), 'PX', replay[3])
 end
 
--- Puts off a poll that was due in an outage until its turn; false when it need not wait.
+-- Puts off a poll that was due in an outage until its turn; false when it need not wait, as those that share a request.
 local function is_put_off(id, record, due)
-  if not replay or due < replay[1] or due >= replay[2] then return false end
-  -- A crowd that makes one request is none.
-  if record[REQUEST] ~= '' then return false end
+  if due < replay[1] or due >= replay[2] or record[REQUEST] ~= '' then return false end
   local turn = replay[2] + math.floor((due - replay[1]) * replay[3] / (replay[2] - replay[1]))
   if turn <= now or turn >= record[DEADLINE] - last_call then return false end
   redis.call('ZADD', schedule, turn, id)
-  return true
-end
-
--- Opens a pack in the queue where there is room; nil when there is none.
-local function open_pack(queue)
-  if queue.room <= 0 then return nil end
-  queue.room = queue.room - 1
-  local pack, pack_id = {}, call_id .. '.' .. #packs
-  packs[#packs + 1] = { pack_id, queue.name, pack }
-  redis.call('ZADD', queue.queued, now + lease, pack_id)
-  return pack
-end
-
-local function has_room(queue)
-  return queue.room > 0 or (queue.pack ~= nil and #queue.pack < 3 * pack_size)
-end
-
-local function add_to_pack(pack, id, record, due)
-  local size = #pack
-  pack[size + 1], pack[size + 2], pack[size + 3] = id, record[ATTEMPT] + 1, due
-  redis.call('ZADD', schedule, math.min(now + lease, record[DEADLINE]), id)
-  counts.dispatched = counts.dispatched + 1
-end
-
--- Leases a poll into a pack of its queue, or puts a suspect off; false when there is no room.
-local function lease_poll(queue, id, record, due)
-  if record[CRASHES] >= suspicious then
-    local other = redis.call('GET', suspect)
-    if other and other ~= id then
-      redis.call('ZADD', schedule, math.min(now + SUSPECT_PAUSE, record[DEADLINE]), id)
-      return true
-    end
-    local alone = open_pack(queue)
-    if not alone then return false end
-    redis.call('SET', suspect, id, 'PX', lease + record[SPAN] + margin)
-    add_to_pack(alone, id, record, due)
-    return true
-  end
-  if not queue.pack or #queue.pack >= 3 * pack_size then
-    queue.pack = open_pack(queue)
-    if not queue.pack then return false end
-  end
-  add_to_pack(queue.pack, id, record, due)
   return true
 end
 
@@ -164,13 +119,6 @@ local function end_poll(id, record, state)
   counts[state] = (counts[state] or 0) + 1
 end
 
--- When a parked poll is looked at in any case: at its deadline, or before it for its last attempt.
-local function parked_until(record, gate)
-  local last = record[DEADLINE] - last_call
-  if gate and gate.breaker and now < last then return last end
-  return record[DEADLINE]
-end
-
 -- Whether an entry of a lot still stands: not when its poll was cancelled, nudged, paused, or went out.
 local function is_parked(id, record)
   if not record or record[STATE] ~= 'waiting' or record[PAUSED] == 1 or now >= record[DEADLINE] then return false end
@@ -178,37 +126,12 @@ local function is_parked(id, record)
   return score == record[DEADLINE] or score == record[DEADLINE] - last_call and now < score
 end
 
--- The first gate that a poll may not pass now, and when it may; nil when all are open to it. Who comes from
--- a lot (`from`) has stood in line there.
-local function closed_gate(record, from)
-  local origin, last = origin_of(record), record[DEADLINE] - last_call
-  local gate = origin and read_gate(origin)
-  if gate then
-    local turn = origin_turn(gate, now, last)
-    if turn > now then return origin, turn end
-    if from ~= origin and now < last and not is_empty(origin) then return origin, now end
-  end
-  local limit = limit_of(record)
-  if limit then
-    local turn = limit_turn(read_gate(limit), now)
-    if turn > now then return limit, turn end
-    if from ~= limit and not is_empty(limit) then return limit, now end
-  end
-  return nil
-end
-
-local function pass_gates(id, record)
-  local origin, limit = origin_of(record), limit_of(record)
-  if origin and read_gate(origin) then pass_origin(origin, now, now + lease + record[SPAN] + margin) end
-  if limit then pass_limit(limit, id, now) end
-end
-
 -- Parks a poll in a lot; the lot of a gate gets its turn.
 local function set_aside(lot, turn, id, record, due)
   if turn and is_empty(lot) then redis.call('ZADD', traffic.turns, turn, lot) end
   park(lot, id, record, due)
   newly_parked = newly_parked + 1
-  redis.call('ZADD', schedule, parked_until(record, turn and read_gate(lot)), id)
+  redis.call('ZADD', schedule, parked_until(record, turn and read_gate(lot), now, last_call), id)
 end
 
 -- Parks a poll at the gate that is closed to it, if one is. What is in the lot of a queue has passed its
@@ -222,16 +145,10 @@ local function stopped_at_a_gate(id, record, due, from, queue)
     return_share(id, now)
     closed, turn = origin, origin_turn(gate, now, math.huge)
   else
-    closed, turn = closed_gate(record, from)
+    closed, turn = closed_gate(record, from, now, last_call)
   end
   if closed and closed ~= from then set_aside(closed, turn, id, record, due) end
   return closed
-end
-
--- Whether nobody has said yet which rules there are for the origin of a poll.
-local function is_stranger(record)
-  local gate = record[ORIGIN] == '' or read_gate('origin:' .. record[ORIGIN])
-  return not gate or gate ~= true and not gate.rules
 end
 
 -- Sends a due poll on its way, or parks it; `from` is the lot that it comes from. False when it stays as it is.
@@ -257,7 +174,7 @@ local function send_or_park(id, record, due, from)
     end
     local closed = stopped_at_a_gate(id, record, due, from, queue)
     if closed then return closed ~= from end
-    if from ~= queue.lot then pass_gates(id, record) end
+    if from ~= queue.lot then pass_gates(id, record, now, now + lease + record[SPAN] + margin) end
   end
   if from == queue.lot or is_empty(queue.lot) then
     if lease_poll(queue, id, record, due) then
@@ -268,15 +185,6 @@ local function send_or_park(id, record, due, from)
   end
   set_aside(queue.lot, nil, id, record, due)
   return true
-end
-
--- When the polls in a lot that is not of a queue have their next turn, in ms.
-local function lot_turn(name)
-  local kind, rest = string.match(name, '^(%a+):(.*)$')
-  if kind == 'request' then return awaited_until(rest, 0) end
-  local gate = read_gate(name)
-  if not gate then return 0 end
-  return kind == 'limit' and limit_turn(gate, now) or origin_turn(gate, now, math.huge)
 end
 
 -- Takes polls out of a lot, in turn, while they can go; returns how many were looked at.
@@ -331,16 +239,22 @@ local function wants_attempt(id, record)
   return true
 end
 
+local function fetch_due(due_polls, first)
+  local ids = {}
+  for i = first, math.min(first + 2 * FETCHED, #due_polls) - 1, 2 do ids[#ids + 1] = due_polls[i] end
+  fetch_records(polls, ids)
+end
+
 -- What is due goes behind those who wait already, where some do.
 local due_polls = redis.call('ZRANGEBYSCORE', schedule, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
-local looked_at = 0
 for i = 1, #due_polls, 2 do
   if newly_parked >= MOST_PARKED then break end
+  if i % (2 * FETCHED) == 1 then fetch_due(due_polls, i) end
   looked_at = i + 1
   local id, due = due_polls[i], tonumber(due_polls[i + 1])
   local record = read_record(polls, id)
   if record then
-    if wants_attempt(id, record) and not is_put_off(id, record, due) then send_or_park(id, record, due) end
+    if wants_attempt(id, record) and not (replay and is_put_off(id, record, due)) then send_or_park(id, record, due) end
   elseif redis.call('HEXISTS', polls, id) == 1 then
     -- Damaged or of a newer version: out of the way, and looked at again by who can read it.
     redis.call('ZADD', schedule, now + 4 * lease, id)
@@ -351,15 +265,17 @@ for i = 1, #due_polls, 2 do
     redis.call('ZREM', schedule, id)
   end
 end
+place(schedule, sending.places)
+sending.places = nil
 
 local left = most
 local turns = redis.call('ZRANGEBYSCORE', traffic.turns, '-inf', now, 'LIMIT', 0, MOST_TURNS)
 for _, name in ipairs(turns) do
-  left = left - empty_lot(name, function() return lot_turn(name) <= now and left > 0 end)
+  left = left - empty_lot(name, function() return lot_turn(name, now) <= now and left > 0 end)
   if is_empty(name) then
     redis.call('ZREM', traffic.turns, name)
   else
-    redis.call('ZADD', traffic.turns, math.max(lot_turn(name), now + 1), name)
+    redis.call('ZADD', traffic.turns, math.max(lot_turn(name, now), now + 1), name)
   end
 end
 
@@ -369,6 +285,7 @@ end
 
 if gated then save_gates() end
 save_lots()
+counts.dispatched = sending.dispatched
 for counter, count in pairs(counts) do
   if count > 0 then redis.call('HINCRBY', stats, counter, count) end
 end
@@ -378,6 +295,6 @@ local turn = redis.call('ZRANGE', traffic.turns, 0, 0, 'WITHSCORES')
 local next_due = math.min(tonumber(first[2] or math.huge), math.ceil(tonumber(turn[2] or math.huge)))
 local created = tonumber(redis.call('HGET', stats, 'created') or 0)
 return {
-  now, next_due < math.huge and next_due or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, packs, unreadable,
-  created, strangers, more and 1 or 0,
+  now, next_due < math.huge and next_due or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, sending.packs,
+  unreadable, created, strangers, more and 1 or 0,
 }

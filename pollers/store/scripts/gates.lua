@@ -1,12 +1,13 @@
 -- Prelude of the scripts that polls pass gates in: limits, holds, and what is in flight.
 --
 -- A gate is a map in the hash `gates`. `limit:<name>` is a limit on a group of origins: `rules` has
--- `interval` (ms between two polls), `burst` and `in_flight`, and `own` when it is that of one origin; `tat` is the theoretical arrival time of
--- the next poll, `begun` the same for attempts as they begin, `flying` how many are in flight.
--- `origin:<origin>` is an origin: `rules` has the name of its `limit` and the numbers of its
--- breaker (see breaker.lua); `held` is the end of a hold, `paused` is 1 while somebody has paused it, `approach`
--- the moment from which it is approached again and `passed` how many polls have passed since; `seen` is about when the
--- last poll passed it, and a gate that none has passed for long is forgotten.
+-- `interval` (ms between two polls), `burst` and `in_flight`, and `own` when it is that of one origin;
+-- `tat` is the theoretical arrival time of the next poll, `begun` the same for attempts as they begin,
+-- `flying` how many are in flight.
+-- `origin:<origin>` is an origin: `rules` has the name of its `limit` and the numbers of its breaker (see breaker.lua);
+-- `held` is the end of a hold, `paused` is 1 while somebody has paused it, `approach` the moment from which it is
+-- approached again and `passed` how many polls have passed since; `seen` is about when the last poll passed it: a gate
+-- that none has passed for long is forgotten.
 -- Moments are in ms.
 --
 -- GCRA: ITU-T I.371; "virtual scheduling". TAT - (burst - 1) * interval is when the next poll may pass.
@@ -56,7 +57,7 @@ local function is_forgettable(name, gate, now)
   return not gate.paused and math.max(gate.seen or 0, gate.held or 0, gate.open_until or 0) < now - KEPT
 end
 
--- Makes room for a new gate: of a few others, by chance, forgets those that nobody needs. So there are never many of them.
+-- Makes room for a new gate: of a few others, by chance, forgets those that nobody needs.
 local function forget_gates(now)
   for _, name in ipairs(redis.call('HRANDFIELD', traffic.gates, GLANCES)) do
     local gate = read_gate(name)

@@ -1,5 +1,5 @@
--- Sets the rules of gates; what they remember (turns, holds, breakers) is kept. For each new one, some are looked at that
--- nobody may need any more.
+-- Sets the rules of gates; what they remember (turns, holds, breakers) is kept. For each new one, a few others are
+-- looked at, and forgotten when nobody needs them.
 --
 -- Input:
 --   KEYS[1] -> gates

@@ -11,6 +11,9 @@ local TYPES = {
   'string', 'string', 'string', 'number', 'number', 'number',
   'string', 'string', 'number', 'string', 'number', 'string',
 }
+local FIELDS = #TYPES
+-- Of this script, so that the loop over the fields of each record finds it soon.
+local type = type
 local PRIORITIES = { high = 0, normal = 1, low = 2 }
 local KNOWN_PRIORITIES = { [0] = true, [1] = true, [2] = true }
 local LIVE_STATES = { waiting = true, running = true }
@@ -21,9 +24,31 @@ local function clock_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Records as they are stored, by id, false for none: those that were fetched, and kept up to date, in this call.
+local fetched = {}
+
+-- Arguments that a command is given at once: what Lua's stack takes, and an even number.
+local AT_ONCE = 1000
+
+-- Fetches the records of polls that are read next: one command costs less than many.
+local function fetch_records(polls, ids)
+  for from = 1, #ids, AT_ONCE do
+    local records = redis.call('HMGET', polls, unpack(ids, from, math.min(from + AT_ONCE - 1, #ids)))
+    for i = 1, #records do fetched[ids[from + i - 1]] = records[i] end
+  end
+end
+
+-- Places polls in the schedule: {moment in ms, id, moment, id, ...}.
+local function place(schedule, places)
+  for from = 1, #places, AT_ONCE do
+    redis.call('ZADD', schedule, unpack(places, from, math.min(from + AT_ONCE - 1, #places)))
+  end
+end
+
 -- The record of a poll; nil when there is none, or when it is damaged or of a newer version.
 local function read_record(polls, id)
-  local packed = redis.call('HGET', polls, id)
+  local packed = fetched[id]
+  if packed == nil then packed = redis.call('HGET', polls, id) end
   if not packed then return nil end
   local ok, record = pcall(cmsgpack.unpack, packed)
   if not ok or type(record) ~= 'table' then return nil end
@@ -33,8 +58,8 @@ local function read_record(polls, id)
     record[ORIGIN], record[LIMIT], record[PRIORITY] = '', '', PRIORITIES.normal
     record[TENANT], record[PAUSED], record[REQUEST] = '', 0, ''
   end
-  for field, kind in ipairs(TYPES) do
-    if type(record[field]) ~= kind then return nil end
+  for field = 1, FIELDS do
+    if type(record[field]) ~= TYPES[field] then return nil end
   end
   if record[VERSION] > KNOWN_VERSION or not KNOWN_PRIORITIES[record[PRIORITY]] then return nil end
   if not (LIVE_STATES[record[STATE]] or ENDED_STATES[record[STATE]]) then return nil end
@@ -52,5 +77,6 @@ end
 local function write_record(polls, id, record)
   local packed = cmsgpack.pack(record)
   redis.call('HSET', polls, id, packed)
+  if fetched[id] ~= nil then fetched[id] = packed end
   return packed
 end

@@ -68,13 +68,18 @@ local function remember(history, entry)
   end
 end
 
+local settled, ids, places = {}, {}, {}
 for i = 4, #ARGV do
-  -- By its number of fields: one of them may be nil.
-  local id, attempt, state, due, progress, answer, outcome, hold, trouble, entry =
-    unpack(cmsgpack.unpack(ARGV[i]), 1, 10)
+  settled[i - 3] = cmsgpack.unpack(ARGV[i])
+  ids[i - 3] = settled[i - 3][1]
+end
+fetch_records(polls, ids)
+for i = 1, #settled do
+  -- By the number of fields: one of them may be nil.
+  local id, attempt, state, due, progress, answer, outcome, hold, trouble, entry = unpack(settled[i], 1, 10)
   local record = read_record(polls, id)
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
-    results[i - 3] = 0
+    results[i] = 0
     count('settle_refused')
     if record and record[CRASHES] > 0 and attempt <= record[ATTEMPT] then
       -- Late, but its worker lives: the poll is slow, and does not crash what attempts it.
@@ -89,22 +94,23 @@ for i = 4, #ARGV do
     end
     if state == 'waiting' then
       write_record(polls, id, record)
-      redis.call('ZADD', schedule, math.min(due, record[DEADLINE]), id)
-      results[i - 3] = 1
+      places[#places + 1], places[#places + 2] = math.min(due, record[DEADLINE]), id
+      results[i] = 1
     else
       record[ENDED] = now
-      results[i - 3] = write_record(polls, id, record)
+      results[i] = write_record(polls, id, record)
       redis.call('ZREM', schedule, id)
       redis.call('ZADD', releases, now + lease, id)
       count(state)
     end
-    if entry ~= '' then remember(KEYS[i + 5], entry) end
+    if entry ~= '' then remember(KEYS[i + 8], entry) end
     count('settled')
     if trouble then count('troubled') end
-    tell_gates(id, record, hold, trouble)
+    if gated or hold > 0 then tell_gates(id, record, hold, trouble) end
   end
 end
 
+place(schedule, places)
 if gated then save_gates() end
 for counter, number in pairs(counts) do
   redis.call('HINCRBY', stats, counter, number)
