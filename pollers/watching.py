@@ -44,6 +44,8 @@ class Watch:
         self._store = store
         self._poll_id = poll_id
         self._seen = 0
+        #: When the last answer was there that was told without a history.
+        self._answered_ms = 0
         self._pause = SHORTEST_PAUSE
 
     def look(self) -> Look:
@@ -68,10 +70,12 @@ class Watch:
         settled = record.attempt - (record.state == "running")
         if settled <= self._seen:
             return []
-        entries = [one for one in read_history(self._store, self._poll_id) if one.attempt > self._seen]
-        if not entries and (last := record.last_answer()):
+        history = read_history(self._store, self._poll_id)
+        entries = [one for one in history if one.attempt > self._seen]
+        last = record.last_answer()
+        if not history and last is not None and last[3] > self._answered_ms:
             # No history is kept: the last answer is all there is.
-            status, excerpt, elapsed_ms, at_ms = last
-            entries = [Entry(settled, at_ms, status, elapsed_ms, excerpt)]
+            status, excerpt, elapsed_ms, self._answered_ms = last
+            entries = [Entry(settled, self._answered_ms, status, elapsed_ms, excerpt)]
         self._seen = max([settled, *(one.attempt for one in entries)])
         return [PastAttempt.of(one, record) for one in entries]

@@ -6,6 +6,7 @@ import dataclasses
 import random
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,7 @@ def _steer_origin(polls: Store, action: Action, origin: str, *, dry_run: bool, a
 
 def _steer(polls: Store, action: Action, ids: Sequence[str], *, as_json: bool, told: bool) -> int:
     report = []
-    with bar(action.verb, len(ids)) as advance:
+    with nullcontext(lambda _: None) if told else bar(action.verb, len(ids)) as advance:
         for number, poll_id in enumerate(ids, start=1):
             state = action.change(polls, poll_id, len(ids))
             done, words = action.words(state)

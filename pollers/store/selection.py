@@ -104,7 +104,11 @@ def select_by_due(
     """
     seen: set[str] = set()
     looked = 0
-    for key in (store.keys.schedule, store.keys.releases):
+    keys = [
+        *([store.keys.schedule] if selection.states & (LIVE_STATES | {"paused"}) else []),
+        *([store.keys.releases] if selection.states & TERMINAL_STATES else []),
+    ]
+    for key in keys:
         for page in _pages(store, key, after=after if key == store.keys.schedule else None):
             looked += len(page)
             on_looked(looked)
