@@ -19,6 +19,9 @@ from pollers.store import LIVE_STATES, Store
 from pollers.store.history import read_history
 from pollers.watching import LONGEST_PAUSE, SHORTEST_PAUSE, SLOWER, Watch
 
+#: Seconds for what should be there; Celery takes 0 for "no limit".
+_NOW = 0.1
+
 __all__ = ["LastAnswer", "PastAttempt", "PollResult", "PollStatus"]
 
 
@@ -80,7 +83,8 @@ class PollResult(AsyncResult):
             for attempt in look.attempts:
                 on_attempt(attempt)
             if look.ended or (look.found is None and self._is_over(propagate)):
-                return self.get(give_up.left(), propagate, **options)
+                left = give_up.left()
+                return self.get(None if left is None else max(left, _NOW), propagate, **options)
             time.sleep(give_up.at_most(look.pause))
 
     async def aget(self, timeout: float | None = None, propagate: bool = True) -> Any:
