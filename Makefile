@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests run in two processes, each with servers of its own, a file of them in one.
+PARALLEL := -n 2 --dist loadfile
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
@@ -29,16 +31,16 @@ dev: $(STAMP) ## Start Valkey, workers and Flower in this terminal, until Ctrl-C
 	$(BIN)/pollers dev
 
 test: $(STAMP) ## Run the tests (TESTS=path runs some of them).
-	$(BIN)/python -m pytest $(or $(TESTS),tests)
+	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),$(PARALLEL) tests)
 
 slow: $(STAMP) ## Run the tests that take five seconds and more, each.
-	$(BIN)/python -m pytest -m slow tests
+	$(BIN)/python -m pytest $(PARALLEL) -m slow tests
 
 browser: $(STAMP) ## Run the tests that look at Flower in Chromium (apt-get install chromium chromium-driver).
 	$(BIN)/python -m pytest -m browser tests/browser
 
 chaos: $(STAMP) ## Kill and cut off everything that can be, and count the polls: ten minutes (apt-get install faketime).
-	$(BIN)/python -m pytest -m chaos tests/chaos
+	$(BIN)/python -m pytest $(PARALLEL) -m chaos tests/chaos
 
 network: $(STAMP) ## Run the tests that need public addresses, in a network namespace without any other network.
 	unshare --net --map-root-user sh -c 'ip link set lo up && ip address add 198.41.0.4/32 dev lo \

@@ -5,7 +5,7 @@ from typing import cast
 from celery import Celery
 from celery.local import Proxy
 
-from pollers.app import app, current_app, setup
+from pollers.app import app, setup
 from pollers.cadence import Exponential, Linear
 from pollers.errors import (
     AlreadyEnded,
@@ -21,7 +21,7 @@ from pollers.errors import (
 )
 from pollers.held import POLL
 from pollers.result import LastAnswer, PastAttempt, PollResult, PollStatus
-from pollers.runtime import runtime_of
+from pollers.runtime import current_app, runtime_of
 from pollers.spec import Match
 from pollers.store import Overview
 from pollers.store import overview as _overview

@@ -11,7 +11,7 @@ from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init
 
 from pollers.attempt_task import AttemptTask
-from pollers.runtime import runtime_of
+from pollers.runtime import runtime_of, use
 from pollers.settings import InvalidSetting, Settings, redis_url
 from pollers.task import PollTask
 
@@ -60,7 +60,6 @@ def setup(app: Celery) -> Celery:
         InvalidSetting: A ``pollers_*`` setting cannot be used.
 
     """
-    global _current
     _applications.add(app)
     if app.configured:
         _configure(app, app.conf)
@@ -72,13 +71,8 @@ def setup(app: Celery) -> Celery:
         _register(app)
     else:
         app.on_after_finalize.connect(_register, weak=False)
-    _current = app
+    use(app)
     return app
-
-
-def current_app() -> Celery:
-    """Return the application that `poll` submits to: the one last set up."""
-    return _current
 
 
 def _register(sender: Celery, **_: Any) -> None:
@@ -126,5 +120,4 @@ def _celery_url(url: str) -> str:
 _applications: WeakSet[Celery] = WeakSet()
 app = Celery("pollers", set_as_current=False)
 app.config_from_object("celeryconfig", silent=True)
-_current = app
 setup(app)

@@ -13,7 +13,7 @@ from celery.result import AsyncResult, assert_will_not_block
 
 from pollers.errors import UnknownPoll
 from pollers.rescheduling import reschedule
-from pollers.runtime import runtime_of
+from pollers.runtime import current_app, runtime_of
 from pollers.status import LastAnswer, PastAttempt, PollStatus
 from pollers.store import LIVE_STATES, Store
 from pollers.store.history import read_history
@@ -26,7 +26,15 @@ __all__ = ["LastAnswer", "PastAttempt", "PollResult", "PollStatus"]
 
 
 class PollResult(AsyncResult):
-    """The result of a poll. All that an `AsyncResult` can, and to watch and steer the poll."""
+    """The result of a poll. All that an `AsyncResult` can, and to watch and steer the poll.
+
+    ``PollResult(poll_id)`` is that of a poll of the application that was set up last.
+    """
+
+    def __init__(
+        self, id: str, backend: Any = None, task_name: Any = None, app: Any = None, parent: Any = None
+    ) -> None:
+        super().__init__(id, backend, task_name, app or current_app(), parent)
 
     def status(self) -> PollStatus:  # the stock one is an alias of `state`
         """Return where the poll stands.

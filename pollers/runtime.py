@@ -65,9 +65,23 @@ class Runtime:
 
 #: What was said of misspelt settings; the children of a process need not say it again.
 _told: set[str] = set()
+#: The application that was set up last.
+_current: Celery | None = None
 _runtimes: WeakKeyDictionary[Celery, Runtime] = WeakKeyDictionary()
 _pid = os.getpid()
 _lock = threading.Lock()
+
+
+def use(app: Celery) -> None:
+    """Make an application the one that polls of this process are submitted to."""
+    global _current
+    _current = app
+
+
+def current_app() -> Celery:
+    """Return the application that `poll` submits to: the one last set up."""
+    assert _current is not None  # pollers.app sets up one of its own
+    return _current
 
 
 def runtime_of(app: Celery) -> Runtime:

@@ -22,6 +22,8 @@ from pollers.redaction import redact_url
 
 #: How the URL of a Redis may begin; the last two are Celery's words for ``unix``.
 SCHEMES = ("redis", "rediss", "unix", "redis+socket", "socket")
+#: How the URL of a proxy may begin; ``socks5h`` and ``socks4a`` let the proxy resolve names.
+PROXIES = ("http://", "https://", "socks5h://", "socks5://", "socks4a://", "socks4://")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9._:-]+")
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
@@ -76,7 +78,8 @@ class Settings:
     #: Names of all credentials that the workers hold, so that a poll that names another is refused at
     #: submission; empty leaves it to the workers.
     credentials: tuple[str, ...] = ()
-    #: URL of the proxy that all requests go through; empty leaves it to ``HTTP_PROXY`` and ``HTTPS_PROXY``.
+    #: URL of the proxy that all requests go through, HTTP or SOCKS; empty leaves it to ``HTTP_PROXY`` and
+    #: ``HTTPS_PROXY``.
     proxy: str = dataclasses.field(default="", repr=False)
     #: Attempts a second that one worker process shows to monitors such as Flower at most. The first
     #: attempt and the end of every poll are shown beside; 0 shows ends only.
@@ -146,8 +149,8 @@ class Settings:
                     raise InvalidSetting(
                         f"pollers_{name} has {host!r}; a host is a name in ASCII (xn--...), or *.example.com."
                     )
-        if self.proxy and not self.proxy.lower().startswith(("http://", "https://")):
-            raise InvalidSetting("pollers_proxy must be an http or https URL.")
+        if self.proxy and not self.proxy.lower().startswith(PROXIES):
+            raise InvalidSetting(f"pollers_proxy must be a URL that begins with {', '.join(PROXIES)}.")
         if not self.prefix or set(self.prefix) & set("{}* "):
             raise InvalidSetting("pollers_prefix must be a word without braces, stars or spaces.")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.poolmanager import ProxyManager
 
 from pollers.transport.connections import WatchedHTTPConnection, WatchedHTTPSConnection
 
@@ -32,14 +31,14 @@ class WatchedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self._watch(self.poolmanager)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
-        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        self._watch(manager)
-        return manager
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        if proxy.lower().startswith("socks"):
+            from pollers.transport.socks import POOLS
 
-    @staticmethod
-    def _watch(manager: PoolManager) -> None:
-        with contextlib.suppress(AttributeError):
+            manager.pool_classes_by_scheme = POOLS
+        else:
             manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -46,10 +46,12 @@ class _ReachingConnection(HTTPConnection):
 
     #: The address that is connected to; empty for a proxy's.
     address = ""
+    #: Whether a SOCKS proxy connects.
+    proxied = False
 
     def _new_conn(self) -> socket.socket:
         reach = current.reach
-        if reach is None or self.proxy is not None:
+        if reach is None or self.proxied or self.proxy is not None:
             return super()._new_conn()
         try:
             addresses = within(remaining_time(), lambda: reach.addresses(self._dns_host, self.port))

@@ -7,9 +7,9 @@ from tests.store.test_limits import admit, most_in, sent_over
 
 
 def test_many_polls_that_are_admitted_at_once_are_spread_over_their_cadence(still: StillWorld) -> None:
-    """The first hundred go at once."""
+    """The first hundred go at once, and who draws no delay."""
     admit(still, 600, spread=5.0)
-    assert len(still.sent()) == 100
+    assert 100 <= len(still.sent()) < 110
     counts = [len(sent_over(still, 1)) for _ in range(5)]
     assert sum(counts) >= 490
     assert max(counts) < 150

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from pollers import InvalidPoll, PollFailed, PollRejected, PollTimeout, UnknownPoll, overview, poll
+from pollers import (
+    InvalidPoll,
+    PollFailed,
+    PollRejected,
+    PollResult,
+    PollTimeout,
+    UnknownPoll,
+    overview,
+    poll,
+)
 from pollers.runtime import runtime_of
 from tests.endpoints import Endpoint, Reply
 from tests.system.workers import Worker
@@ -126,6 +135,12 @@ def test_the_status_tells_where_a_poll_stands(endpoint: Endpoint) -> None:
     wait_until(lambda: result.status().ended is not None, 5)
     assert (result.status().state, result.status().attempts) == ("succeeded", 3)
     assert result.status().next_due is None
+
+
+def test_a_result_is_found_by_its_id(endpoint: Endpoint) -> None:
+    """In any process that imports pollers: the id is all that has to be remembered."""
+    submitted = poll.delay(endpoint.becomes("/by-id", DONE), until=UNTIL)
+    assert PollResult(submitted.id).get(timeout=20) == DONE
 
 
 def test_nobody_knows_the_status_of_a_stranger() -> None:

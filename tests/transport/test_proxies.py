@@ -5,17 +5,18 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import trustme
 
-from pollers.answer import AnswerError
+from pollers.answer import Answer, AnswerError
 from pollers.settings import InvalidSetting, Settings
 from pollers.transport import Transport
 from pollers.transport.reach import Rules
 from tests.endpoints import Endpoint, RawServer, Reply
-from tests.transport.wire import get, read_head, response
+from tests.transport.wire import get, read_head, response, says
 
 
 class Proxy:
@@ -42,6 +43,27 @@ class Proxy:
             return
 
 
+class SocksProxy:
+    """A SOCKS5 proxy (RFC 1928) that leads every name to one port of this machine, and notes the names."""
+
+    def __init__(self, port: int) -> None:
+        self.asked: list[str] = []
+        self._port = port
+
+    def __call__(self, sock: Any) -> None:
+        sock.recv(sock.recv(2)[1])  # the methods that the client offers
+        sock.sendall(b"\x05\x00")
+        assert sock.recv(4) == b"\x05\x01\x00\x03"  # connect to a name
+        name = sock.recv(sock.recv(1)[0]).decode()
+        self.asked.append(f"{name}:{int.from_bytes(sock.recv(2))}")
+        with socket.create_connection(("127.0.0.1", self._port)) as onward:
+            sock.sendall(b"\x05\x00\x00\x01" + bytes(6))
+            back = threading.Thread(target=_pump, args=(onward, sock))
+            back.start()
+            _pump(sock, onward)
+            back.join()
+
+
 def _pump(source: Any, sink: Any) -> None:
     try:
         while part := source.recv(65536):
@@ -49,6 +71,16 @@ def _pump(source: Any, sink: Any) -> None:
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+
+
+def trusted(monkeypatch: pytest.MonkeyPatch, directory: Any, name: str) -> ssl.SSLContext:
+    """Return the TLS context of a server whose certificate a transport made from now on trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(directory / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(directory / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
 
 
 def test_a_proxy_can_be_set(monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> None:
@@ -67,12 +99,8 @@ def test_a_proxy_can_be_set(monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint)
 
 def test_https_goes_through_a_tunnel(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """The proxy sees the host and nothing else; its own password goes to it alone."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     monkeypatch.setenv("POLLERS_CREDENTIAL_X", '{"kind": "bearer", "token": "abcdef"}')
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("service.example").configure_cert(context)
+    context = trusted(monkeypatch, tmp_path, "service.example")
     asked: list[bytes] = []
 
     def serve(sock: Any) -> None:
@@ -138,3 +166,46 @@ def test_a_password_of_a_proxy_does_not_belong_into_the_configuration() -> None:
     settings = Settings.read({}, {"POLLERS_PROXY": "http://me:hushhush@proxy.example"})
     assert settings.proxy == "http://me:hushhush@proxy.example"
     assert "hushhush" not in repr(settings)
+
+
+def fetch_by_socks(serve: Callable[[Any], None], url: str, timeout: float = 5) -> tuple[Answer, list[str]]:
+    """Return the answer of a service behind a SOCKS proxy, and what the proxy was asked for."""
+    with RawServer(serve) as service:
+        proxy = SocksProxy(int(service.url("").rpartition(":")[2]))
+        with RawServer(proxy) as server:
+            transport = Transport(proxy=server.url("").replace("http:", "socks5h:"))
+            answer = transport.fetch(get(url), timeout=timeout)
+            transport.close()
+    return answer, proxy.asked
+
+
+def test_a_socks_proxy_connects_and_resolves() -> None:
+    """Nothing goes around it."""
+    answer, asked = fetch_by_socks(says(response(b'"there"')), "http://service.example/jobs/1")
+    assert (answer.error_text, answer.json()) == ("", "there")
+    assert asked == ["service.example:80"]
+
+
+def test_tls_goes_through_a_socks_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """The certificate is the service's."""
+    context = trusted(monkeypatch, tmp_path, "service.example")
+
+    def serve(sock: Any) -> None:
+        with context.wrap_socket(sock, server_side=True) as secure:
+            says(response(b'"there"'))(secure)
+
+    answer, asked = fetch_by_socks(serve, "https://service.example/jobs/1")
+    assert (answer.error_text, answer.json()) == ("", "there")
+    assert asked == ["service.example:443"]
+
+
+def test_a_service_behind_a_socks_proxy_cannot_hold_a_request() -> None:
+    """Beyond its time."""
+    answer, _ = fetch_by_socks(lambda sock: sock.recv(65536) and sock.recv(1), "http://service.example/", 0.4)
+    assert (answer.error, answer.error_text) == (AnswerError.TIMEOUT, "no complete answer in 0.4 s")
+
+
+def test_addresses_and_hosts_are_denied_behind_a_socks_proxy() -> None:
+    """As behind any proxy."""
+    answer, asked = fetch_by_socks(says(response()), "http://169.254.169.254/latest")
+    assert (answer.error, asked) == (AnswerError.REFUSED, [])
