@@ -87,6 +87,8 @@ class Settings:
     #: Whether monitors are shown the packs, too: a row for each ``pollers.attempt``, up to 25 a second of
     #: each worker process.
     pack_events: bool = False
+    #: Attempts of each poll that are remembered with their answers; 0 remembers none.
+    history: int = 20
     #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
     limits: Limits = NO_LIMITS
     #: When the breaker of an origin opens, and for how long; None for no breakers.
@@ -144,7 +146,7 @@ class Settings:
         for name in ("lease", "min_interval", "max_retry_after", "longest_hold"):
             if getattr(self, name) <= 0:
                 raise InvalidSetting(f"pollers_{name} must be more than 0 seconds.")
-        for name in ("attempt_events", "log_summary"):
+        for name in ("attempt_events", "history", "log_summary"):
             if getattr(self, name) < 0:
                 raise InvalidSetting(f"pollers_{name} must be 0 or more.")
         for name in ("allowed_networks", "denied_networks"):

@@ -57,6 +57,10 @@ class Keys:
         """STRING, the record of a delivered poll without its value. Expires with `result_expires`."""
         return f"{self._tag}ended:{poll_id}"
 
+    def history(self, poll_id: str) -> str:
+        """LIST, the last attempts of a poll (see `pollers.store.history`). Expires with ``ended:<id>``."""
+        return f"{self._tag}history:{poll_id}"
+
     def admissions(self, origin: str) -> str:
         """STRING, polls of an origin that were admitted in this second. Expires with it."""
         return f"{self._tag}admissions:{origin}"

@@ -8,7 +8,7 @@ from importlib import resources
 #: Every script, in the order of a poll's life.
 NAMES = (
     *("admit", "dispatch", "begin", "join", "settle", "told", "release", "claim", "deliver"),
-    *("end", "nudge", "pause", "resume", "govern", "shut", "open"),
+    *("end", "nudge", "pause", "resume", "reschedule", "govern", "shut", "open"),
 )
 
 #: What a script builds on, beside ``record``.

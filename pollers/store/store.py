@@ -158,10 +158,12 @@ class Store:
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
                 *(keys.gates, keys.turns, keys.shares, keys.nudged),
+                *(keys.history(one.poll_id) for one in settlements),
             ],
             [
-                *(_ms(self._settings.lease), random.random()),
-                *(msgpack.packb(settlement) for settlement in settlements),
+                *(_ms(self._settings.lease), random.random(), self._settings.history),
+                # Lua's MessagePack knows one type for text and bytes.
+                *(msgpack.packb(settlement, use_bin_type=False) for settlement in settlements),
             ],
         )
         for origin, change in zip(changes[::2], changes[1::2], strict=True):
@@ -192,7 +194,7 @@ class Store:
     def deliver(self, poll_id: str, life: float) -> bool:
         """Note that an outcome was delivered; its record is kept for ``life`` seconds more."""
         keys = self.keys
-        key_list = [keys.polls, keys.releases, keys.ended(poll_id)]
+        key_list = [keys.polls, keys.releases, keys.ended(poll_id), keys.history(poll_id)]
         return bool(self._patiently("deliver", key_list, [poll_id, _ms(life)]))
 
     def cancel(self, poll_id: str) -> str:

@@ -173,7 +173,7 @@ def test_a_worker_waits_for_a_redis_that_is_not_there_yet(tmp_path: Path, endpoi
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_an_idle_worker_stops_at_once(pool: str, shared_redis_url: str) -> None:
-    """A warm shutdown of a worker with nothing to do takes no two seconds, if the machine has time for it."""
+    """A warm shutdown of a worker with nothing to do takes no two seconds, on a machine with time."""
 
     def seconds_to_stop() -> float:
         with Worker(shared_redis_url, name=f"idle-{pool}", pool=pool, queues="nobody-uses-this") as worker:
