@@ -76,7 +76,8 @@ $(BENCH_STAMP): pyproject.toml
 bench: $(if $(QUICK),$(STAMP),$(BENCH_STAMP)) ## Measure this system beside its peers and bare loops (QUICK=1: a tiny run, without the peers).
 	$(if $(QUICK),$(BIN),$(BENCH_VENV)/bin)/python -m bench $(if $(QUICK),--quick)
 
-screenshots: $(STAMP) ## Take the pictures of Flower for the documentation; needs Chromium.
+screenshots: $(STAMP) ## Take the pictures of Flower and the terminal for the documentation; needs Chromium.
+	$(BIN)/python -m docs.terminal_pictures
 	$(BIN)/python -m docs.screenshots
 
 clean: ## Remove what was built and installed here.

@@ -47,6 +47,9 @@ prefix pollers_ can be given by environment too: POLLERS_REDIS_URL, POLLERS_PACK
 # Attempts a second that one worker process shows in Flower at most, beside the first of each poll.
 # pollers_attempt_events = 100
 
+# Show the packs that attempts travel in there, too.
+# pollers_pack_events = False
+
 # Serve metrics to Prometheus: docs/metrics.md.
 # pollers_metrics_port = 9808
 

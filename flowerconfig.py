@@ -1,4 +1,9 @@
-"""Settings of `celery -A pollers flower`: the columns that show polls best."""
+"""Settings of `celery -A pollers flower`: those that the package ships, and what you add.
 
-# A poll's url is its argument, its parameters are keyword arguments, its attempts are retries.
-tasks_columns = "name,state,args,kwargs,retries,exception,result,received,runtime,uuid"
+For an example: who may see it, and use its buttons and its API.
+basic_auth = ["operator:a long password"]
+"""
+
+from pollers.flower.config import format_task, max_tasks, purge_offline_workers, tasks_columns
+
+__all__ = ["format_task", "max_tasks", "purge_offline_workers", "tasks_columns"]

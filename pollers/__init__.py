@@ -10,6 +10,7 @@ from celery.local import Proxy
 from pollers.app import app, setup
 from pollers.cadence import Exponential, Linear
 from pollers.errors import (
+    AlreadyEnded,
     InvalidPoll,
     PollCancelled,
     PollEnded,
@@ -22,7 +23,7 @@ from pollers.errors import (
 )
 from pollers.held import POLL
 from pollers.later import later
-from pollers.result import LastAnswer, PollResult, PollStatus
+from pollers.result import LastAnswer, PastAttempt, PollResult, PollStatus
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import Match
 from pollers.task import PollTask
@@ -53,12 +54,14 @@ def overview(application: Celery | None = None) -> Overview:
 
 
 __all__ = [
+    "AlreadyEnded",
     "Exponential",
     "InvalidPoll",
     "LastAnswer",
     "Linear",
     "Match",
     "Overview",
+    "PastAttempt",
     "PollCancelled",
     "PollEnded",
     "PollError",

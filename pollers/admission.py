@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
 
-from pollers import held
+from pollers import held, log_lines
 from pollers.errors import InvalidPoll
 from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.runtime import Runtime
@@ -78,10 +80,23 @@ def submission_of(
     )
 
 
-def must_be_in_time(admission: Admission) -> None:
-    """Refuse a poll whose deadline has passed by the clock that counts."""
+def accept(submission: Submission, admission: Admission) -> None:
+    """Note that a poll is admitted; refuse one whose deadline has passed by the clock that counts."""
     if not admission.in_time:
         raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
+    if admission.new:
+        log_lines.admitted(submission.poll_id, submission.origin)
+
+
+@contextmanager
+def traced(runtime: Runtime, options: dict[str, Any], attributes: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Trace a submission, where polls are traced; gives the options with which it goes on."""
+    if runtime.tracing is None:
+        yield options
+        return
+    own = dict(options.get("headers") or {})
+    with runtime.tracing.submitting(attributes, own) as carrying:
+        yield {**options, "headers": {**own, **carrying}}
 
 
 def with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakSet
@@ -10,7 +11,10 @@ from weakref import WeakSet
 from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init
 
-from pollers.attempt_task import AttemptTask
+from pollers.attempt_task import ATTEMPT, AttemptTask
+from pollers.errors import PollEnded
+from pollers.held import POLL
+from pollers.observe import logs
 from pollers.redis_address import is_cluster, redis_address
 from pollers.runtime import runtime_of, use
 from pollers.settings import InvalidSetting, Settings
@@ -94,7 +98,8 @@ def _check_settings(instance: Any, **_: Any) -> None:
     """Stop a worker whose settings cannot be used, before it connects to anything."""
     if instance.app in _applications:
         try:
-            Settings.read(instance.app.conf, os.environ)
+            if Settings.read(instance.app.conf, os.environ).tracing:
+                import_module("pollers.tracing")
         except InvalidSetting as error:
             # Any other exception of a handler is logged by Celery, and the worker starts.
             raise SystemExit(str(error)) from None
@@ -102,8 +107,10 @@ def _check_settings(instance: Any, **_: Any) -> None:
 
 @celeryd_after_setup.connect
 def _prepare(instance: Any, **_: Any) -> None:
-    """Tell of misspelt settings, as a runtime does, where the log is and before there are more processes."""
+    """Set up the log, and let a runtime tell of misspelt settings there, before there are more processes."""
     if instance.app in _applications:
+        settings = Settings.read(instance.app.conf, os.environ)
+        logs.set_up(settings.log_format, (POLL, ATTEMPT), PollEnded)
         runtime_of(instance.app)
 
 

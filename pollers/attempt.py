@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,10 +17,12 @@ from pollers.conditions import Decision, asked_hold, is_trouble
 from pollers.due import Due, aligned
 from pollers.following import is_constant
 from pollers.progress import NONE, Progress
+from pollers.redaction import redact_text
 from pollers.settings import Settings
 from pollers.spec import PollSpec
 from pollers.step import take_step
 from pollers.store import Record, Settlement
+from pollers.store.history import Entry
 from pollers.transport import Request, Transport
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ PARSED = 4096
 SHORTEST_REQUEST = 0.01
 
 _UNKNOWN = "is registered in this worker; it should import the module that registers it"
+
+_NO_HEADERS: Mapping[str, str] = {}
 
 _rng = random.Random()
 
@@ -57,8 +61,8 @@ def redis_clock(now_ms: int) -> Callable[[], float]:
     return lambda: time.monotonic() + offset
 
 
-def ask(attempt: Attempt, transport: Transport) -> Answer | None:
-    """Ask the endpoint once; None when there is nothing to ask, or no time left for it."""
+def ask(attempt: Attempt, transport: Transport, headers: Mapping[str, str] = _NO_HEADERS) -> Answer | None:
+    """Ask the endpoint once, with more headers; None when there is nothing to ask, or no time left for it."""
     try:
         spec, request = _parsed(attempt.record.spec)
         progress = Progress.from_json(attempt.record.progress)
@@ -73,6 +77,8 @@ def ask(attempt: Attempt, transport: Transport) -> Answer | None:
     request = request or _request(attempt, spec, progress)
     if progress.validator:
         request = request.adding(conditional_headers(progress))
+    if headers:
+        request = request.adding(headers)
     return transport.fetch(request, timeout=timeout, kept=progress.http)
 
 
@@ -147,16 +153,18 @@ def _settlement(
     )
     if due and record.request and not decision.retry_after:
         due = _together(due, record.deadline_ms / 1000)
+    summary, entry = _told(record, answer, now, remember=settings.history > 0)
     return Settlement(
         poll_id=attempt.poll_id,
         attempt=record.attempt,
         state="waiting" if due else decision.state,
         due_ms=round(due.at * 1000) if due else 0,
         progress=left.to_json(),
-        answer=_summary(answer, now),
+        answer=summary,
         outcome=_outcome(decision),
         hold_ms=_hold_ms(answer, settings, now),
         trouble=is_trouble(answer),
+        entry=entry,
     )
 
 
@@ -186,10 +194,20 @@ def _outcome(decision: Decision) -> str:
     return ""
 
 
-def _summary(answer: Answer, now: float) -> str:
-    excerpt = answer.excerpt() if answer.error is None else answer.error_text[:200]
-    summary = [answer.status, excerpt, round(answer.elapsed * 1000), round(now * 1000)]
-    return json.dumps(summary, separators=(",", ":"))
+def _told(record: Record, answer: Answer, now: float, *, remember: bool) -> tuple[str, bytes]:
+    """Return what is told of an answer: as the last answer of the poll, and as an entry of its history."""
+    excerpt = redact_text(answer.excerpt() if answer.error is None else answer.error_text[:200])
+    elapsed_ms, now_ms = round(answer.elapsed * 1000), round(now * 1000)
+    summary = json.dumps([answer.status, excerpt, elapsed_ms, now_ms], separators=(",", ":"))
+    if not remember:
+        return summary, b""
+    unchanged = _without_times(summary) == _without_times(record.answer)
+    entry = Entry(record.attempt, now_ms, answer.status, elapsed_ms, excerpt)
+    return summary, entry.pack(unchanged=unchanged)
+
+
+def _without_times(summary: str) -> str:
+    return summary.rsplit(",", 2)[0]
 
 
 def _failed(attempt: Attempt, error: str, reason: str) -> Settlement:

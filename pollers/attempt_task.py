@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, signals
@@ -12,6 +16,8 @@ from pollers.store import Pack
 
 if TYPE_CHECKING:
     from pollers.engine import Engine, Settled
+
+logger = logging.getLogger(__name__)
 
 ATTEMPT = "pollers.attempt"
 
@@ -24,6 +30,11 @@ class AttemptTask(Task):
     #: What is lost with a worker is due again when its lease runs out, earlier than Celery would know.
     acks_late = False
     typing = False
+
+    @property
+    def send_events(self) -> bool:
+        """Whether monitors get a row for each pack."""
+        return runtime_of(self._get_app()).settings.pack_events
 
     _engine: tuple[Runtime, Engine] | None = None
     _making = threading.Lock()
@@ -53,18 +64,38 @@ class AttemptTask(Task):
         from pollers.changes import Changes
         from pollers.engine import Engine
         from pollers.observe import events
+        from pollers.observe.attempt_log import AttemptLog
         from pollers.observe.counting import count_attempts
 
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
         changes, meter = Changes(app, runtime.store), runtime.meter
         meter.flush_each_second()
+        observers: list[Callable[[list[Settled]], None]] = [
+            changes.observe,
+            partial(count_attempts, meter),
+            AttemptLog(runtime.settings.log_summary).observe,
+        ]
+
+        def send_events(settled: list[Settled]) -> None:
+            if runtime.events_enabled():
+                attempt_events.send(settled)
+
+        spans = None
+        if runtime.tracing:
+            # Not before: it imports OpenTelemetry.
+            made_by = import_module("pollers.observe.attempt_spans").AttemptSpans
+            spans = made_by(runtime.settings.trace_attempts)
+            observers.append(spans.observe)
+        if per_second:
+            observers.append(send_events)
 
         def observe(settled: list[Settled]) -> None:
-            changes.observe(settled)
-            count_attempts(meter, settled)
-            if per_second and runtime.events_enabled():
-                attempt_events.send(settled)
+            for observer in observers:
+                try:
+                    observer(settled)
+                except Exception:
+                    logger.exception("%d attempts were made, and could not be shown.", len(settled))
 
         def on_change(origin: str, change: str) -> None:
             if runtime.events_enabled():
@@ -78,6 +109,7 @@ class AttemptTask(Task):
             runtime.settings,
             publish=changes.end,
             observe=observe,
+            before=spans.begin if spans else None,
         )
 
         def finish(**_: Any) -> None:

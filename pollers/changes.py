@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from celery.canvas import maybe_signature
 from kombu.exceptions import OperationalError
 
-from pollers import held
+from pollers import completion, held
 from pollers.engine import Settled
 from pollers.progress import Progress
+from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Polls, Record
 
@@ -61,7 +63,7 @@ class Changes:
                 self._teller.submit(self._tell, one.poll_id, one.record.spec, settlement.progress)
 
     def end(self, poll_id: str, record: Record) -> None:
-        """Publish the held task of an ended poll, after the changes that are not told yet.
+        """Publish the held task of an ended poll, after its webhook and the changes that are not told yet.
 
         Raises:
             kombu.exceptions.OperationalError: The broker cannot be reached; `release` comes again.
@@ -69,7 +71,11 @@ class Changes:
         """
         if _MARK in record.progress:
             self._tell(poll_id, record.spec, record.progress, patiently=True)
-        held.publish(self._app, poll_id, record, lambda: self._store.note("damaged"))
+        traced = runtime_of(self._app).tracing
+        with traced.publishing(poll_id, record) if traced else nullcontext():
+            if completion.MARK in record.spec:
+                completion.tell(self._app, poll_id, record)
+            held.publish(self._app, poll_id, record, lambda: self._store.note("damaged"))
 
     def _tell(self, poll_id: str, spec_text: str, progress_text: str, *, patiently: bool = False) -> None:
         try:

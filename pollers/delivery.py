@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from pollers import log_lines
 from pollers.errors import InvalidPoll, PollEnded
 from pollers.held import HELD_HEADER
+from pollers.outcome import error_of
+from pollers.store import Record
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +21,20 @@ logger = logging.getLogger(__name__)
 def is_outcome(error: object) -> bool:
     """Return whether an exception is what a poll has come to."""
     return isinstance(error, PollEnded | InvalidPoll)
+
+
+def log_end(poll_id: str, record: Record) -> None:
+    """Write into the log how a poll has ended."""
+    last = record.last_answer()
+    log_lines.ended(
+        poll_id,
+        state=record.state,
+        origin=record.origin,
+        attempts=record.attempt,
+        status=last[0] if last else None,
+        seconds=(record.ended_ms - record.created_ms) / 1000,
+        reason=None if record.state in ("succeeded", "cancelled") else error_of(record).reason,
+    )
 
 
 class OutcomeBackend:
@@ -36,4 +53,6 @@ class OutcomeBackend:
         if request and request.get(HELD_HEADER) and not is_outcome(exc):
             logger.warning("The outcome of poll %s will be delivered again: %r", task_id, exc)
             return
-        self._backend.mark_as_failure(task_id, exc, traceback, request, **options)
+        # The place in a worker where an outcome was raised tells nobody anything.
+        told = None if is_outcome(exc) else traceback
+        self._backend.mark_as_failure(task_id, exc, told, request, **options)

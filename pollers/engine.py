@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kombu.exceptions import OperationalError
 
@@ -44,6 +44,10 @@ class Settled(NamedTuple):
     settlement: Settlement
     #: False when the store refused it, because the attempt was no longer the poll's.
     accepted: bool
+    #: What the attempt got; None when there was nothing to ask.
+    answer: Answer | None = None
+    #: What `Engine` was given at its beginning by ``before``.
+    asked: Any = None
 
 
 class PackReport(NamedTuple):
@@ -75,7 +79,7 @@ class _Shard:
 class _Flight:
     """One attempt on its way, and the pack that waits for it."""
 
-    __slots__ = ("answer", "attempt", "joined", "landed", "shard", "started")
+    __slots__ = ("answer", "asked", "attempt", "joined", "landed", "shard", "started")
 
     def __init__(
         self,
@@ -92,6 +96,7 @@ class _Flight:
         self.started = False
         self.answer = joined
         self.joined = joined is not None
+        self.asked: Any = None
 
 
 class Engine:
@@ -105,11 +110,14 @@ class Engine:
         *,
         publish: Callable[[str, Record], None],
         observe: Callable[[list[Settled]], None],
+        before: Callable[[Attempt], tuple[Any, Mapping[str, str]]] | None = None,
     ) -> None:
+        """``before`` gets an attempt that is about to ask; gives what `observe` gets back, and headers."""
         self._transport = transport
         self._settings = settings
         self._publish = publish
         self._observe = observe
+        self._before = before
         self._lanes = Lanes(settings.concurrency)
         self._room = threading.Condition()
         self._in_flight = 0
@@ -157,7 +165,8 @@ class Engine:
     def _fly(self, flight: _Flight) -> None:
         flight.started = True
         try:
-            flight.answer = ask(flight.attempt, self._transport)
+            headers = self._begin(flight) if self._before else {}
+            flight.answer = ask(flight.attempt, self._transport, headers)
             if flight.answer and flight.attempt.record.request:
                 self._share(flight.shard, flight.attempt, flight.answer)
         finally:
@@ -167,6 +176,17 @@ class Engine:
         # Sharing is in flight as an attempt is: `drain` waits for it.
         self._release(-1)
         shard.sharing.share(asked, answer)
+
+    def _begin(self, flight: _Flight) -> Mapping[str, str]:
+        """Tell of an attempt before it is made; returns the headers that its request is to have."""
+        assert self._before
+        try:
+            flight.asked, headers = self._before(flight.attempt)
+        except Exception:
+            # Whoever looks on must not keep a poll from its attempt.
+            logger.exception("The beginning of an attempt of poll %s was not noted.", flight.attempt.poll_id)
+            return {}
+        return headers
 
     def _reserve(self, size: int) -> None:
         # What is not begun stays leased by the dispatcher only, and is not taken for a slow attempt.
@@ -204,7 +224,7 @@ class Engine:
 
     def _settle(self, store: Store, flights: list[_Flight]) -> None:
         decided = [
-            (flight.attempt, _without_news(settlement) if flight.joined else settlement)
+            (flight, _without_news(settlement) if flight.joined else settlement)
             for flight in flights
             if (settlement := settlement_of(flight.attempt, flight.answer, self._settings, self._note_damage))
         ]
@@ -223,8 +243,11 @@ class Engine:
                 self._in_flight += len(ended)
             self._lanes.submit(ended)
         settled = [
-            Settled(attempt.poll_id, attempt.record, settlement, result is not False)
-            for (attempt, settlement), result in zip(decided, results, strict=True)
+            Settled(
+                *(settlement.poll_id, flight.attempt.record, settlement, result is not False),
+                *(flight.answer, flight.asked),
+            )
+            for (flight, settlement), result in zip(decided, results, strict=True)
         ]
         with self._observing:
             self._observe(settled)

@@ -6,6 +6,7 @@
     ├── InvalidPoll (ValueError)          a parameter is wrong; nothing was stored
     ├── InvalidSetting (ValueError)       a setting of this process cannot be used
     ├── UnknownPoll (LookupError)         no poll of this id is known (any more)
+    ├── AlreadyEnded (ValueError)         the poll has ended, and cannot be changed
     ├── UnreadableRecord (ValueError)      a record in Redis is damaged, or of a newer version
     ├── StoreUnavailable (OperationalError of kombu)   Redis is out of reach or takes no writes
     └── PollEnded                         a poll ended without success
@@ -57,6 +58,10 @@ class InvalidSetting(PollError, ValueError):
 
 class UnknownPoll(PollError, LookupError):
     """No poll of this id is known, or it ended longer than ``result_expires`` ago."""
+
+
+class AlreadyEnded(PollError, ValueError):
+    """The poll has ended, so it cannot be changed any more."""
 
 
 class UnreadableRecord(PollError, ValueError):

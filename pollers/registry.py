@@ -41,6 +41,7 @@ _entries: dict[str, Entry] = {
         options={},
         start_headers={"Prefer": "respond-async"},
     ),
+    "standard-webhook": Entry("pollers.protocols.standard_webhook:StandardWebhook", decides=True, options={}),
 }
 
 

@@ -2,83 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
-from datetime import UTC, datetime
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from celery.result import AsyncResult
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from celery.result import AsyncResult, assert_will_not_block
 
-from pollers.errors import UnknownPoll
-from pollers.redaction import redact_url
+from pollers import log_lines, outcome
+from pollers.errors import InvalidPoll, UnknownPoll
+from pollers.plain_json import plain
+from pollers.rescheduling import reschedule
 from pollers.runtime import current_app, runtime_of
-from pollers.spec import PollSpec
-from pollers.store import LIVE_STATES, Found
+from pollers.status import LastAnswer, PastAttempt, PollStatus
+from pollers.store import LIVE_STATES
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
     from pollers.store import Polls
 
-#: The beginning of the year 9999, in every time zone a moment that can be written.
-LAST_MOMENT_MS = 253_370_764_800_000
+#: Seconds for what should be there; Celery takes 0 for "no limit".
+_NOW = 0.1
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LastAnswer:
-    """The answer of a poll's last settled attempt."""
-
-    #: HTTP status; None when no response came.
-    status: int | None
-    #: The beginning of the body on one line, or what went wrong.
-    excerpt: str
-    #: Seconds from the start of the request to its end.
-    elapsed: float
-    #: When the attempt was settled.
-    at: datetime
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PollStatus:
-    """Where a poll stands."""
-
-    id: str
-    #: ``waiting``, ``running``, ``succeeded``, ``failed``, ``timed_out`` or ``cancelled``.
-    state: str
-    #: Whether somebody has paused it: no attempt until it is resumed.
-    paused: bool
-    #: The polled URL without secrets.
-    url: str
-    #: Attempts begun so far.
-    attempts: int
-    last_answer: LastAnswer | None
-    #: When the next attempt is due; None when none will be.
-    next_due: datetime | None
-    deadline: datetime
-    #: When the poll was admitted.
-    created: datetime
-    #: When it reached its terminal state; None before.
-    ended: datetime | None
-    #: The poll's parameters as people see them, without secrets.
-    parameters: dict[str, Any]
-
-    @classmethod
-    def of(cls, poll_id: str, found: Found) -> PollStatus:
-        """Return the status of a poll that `Store.find` found."""
-        record, last = found.record, found.record.last_answer()
-        shown = PollSpec.salvaged(record.spec).shown()
-        waits = record.state == "waiting" and found.due_ms is not None and not record.paused
-        return cls(
-            id=poll_id,
-            state=record.state,
-            paused=bool(record.paused) and not record.ended,
-            url=redact_url(str(shown.get("url", ""))),
-            attempts=record.attempt,
-            last_answer=last
-            and LastAnswer(status=last[0], excerpt=last[1], elapsed=last[2] / 1000, at=_moment(last[3])),
-            next_due=_moment(found.due_ms) if waits and found.due_ms else None,
-            deadline=_moment(record.deadline_ms),
-            created=_moment(record.created_ms),
-            ended=_moment(record.ended_ms) if record.ended_ms else None,
-            parameters=shown,
-        )
+__all__ = ["LastAnswer", "PastAttempt", "PollResult", "PollStatus"]
 
 
 class PollResult(AsyncResult):
@@ -104,6 +54,92 @@ class PollResult(AsyncResult):
             raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
         return PollStatus.of(self.id, found)
 
+    def history(self) -> list[PastAttempt]:
+        """Return the last attempts, the latest last: as many as ``pollers_history`` says.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        runtime = runtime_of(self.app)
+        entries = read_history(runtime.store, self.id, runtime.settings.history)
+        found = runtime.store.find(self.id)
+        if found is None:
+            raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
+        return [PastAttempt.of(entry, found.record) for entry in entries]
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        *,
+        on_attempt: Callable[[PastAttempt], object] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Wait for the outcome as `get` does, and call ``on_attempt`` with each attempt soon after it.
+
+        The attempts that were made before are told first, as far as they are remembered. ``options`` are
+        those of `get`.
+
+        Raises:
+            TimeoutError: The outcome was not there within ``timeout`` seconds; it is that of Celery.
+            PollEnded: The poll ended without success, unless ``propagate`` is False.
+
+        """
+        if on_attempt is None or self.ignored:
+            return self.get(timeout, propagate, **options)
+        if options.get("disable_sync_subtasks", True):
+            assert_will_not_block()
+        give_up = _Moment(timeout)
+        watch = Watch(self._store, self.id)
+        while True:
+            look = watch.look()
+            for attempt in look.attempts:
+                on_attempt(attempt)
+            if look.ended or (look.found is None and self._is_over(propagate)):
+                left = give_up.left()
+                return self.get(None if left is None else max(left, _NOW), propagate, **options)
+            time.sleep(give_up.at_most(look.pause))
+
+    async def aget(self, timeout: float | None = None, propagate: bool = True) -> Any:
+        """Wait for the outcome in an asyncio application; returns and raises what `get` does.
+
+        Redis is asked by threads of the loop's executor, for a moment each: nothing blocks the loop, and
+        a cancelled wait leaves nothing behind.
+        """
+        give_up, pause = _Moment(timeout), SHORTEST_PAUSE
+        if self.ignored:
+            return None
+        async for _ in self._looks(give_up, propagate):
+            pass
+        # The outcome is known; Celery has it a moment later.
+        while not await asyncio.to_thread(self.ready):
+            await asyncio.sleep(give_up.at_most(pause))
+            pause = min(pause * SLOWER, LONGEST_PAUSE)
+        self.maybe_throw(propagate=propagate)
+        return self.result
+
+    async def __aiter__(self) -> AsyncIterator[PastAttempt]:
+        """Yield the attempts that are remembered, and each new one soon after it was made, to the end."""
+        async for attempts in self._looks(_Moment(None), propagate=True):
+            for attempt in attempts:
+                yield attempt
+
+    async def _looks(self, give_up: _Moment, propagate: bool) -> AsyncIterator[list[PastAttempt]]:
+        watch = Watch(self._store, self.id)
+        while True:
+            look = await asyncio.to_thread(watch.look)
+            yield look.attempts
+            if look.ended or (look.found is None and await asyncio.to_thread(self._is_over, propagate)):
+                return
+            await asyncio.sleep(give_up.at_most(look.pause))
+
+    def _is_over(self, propagate: bool) -> bool:
+        """Return whether a poll that the store does not know has ended; raise why it never began."""
+        if propagate:
+            self._maybe_reraise_parent_error()
+        return bool(self.ready())
+
     def cancel(self) -> bool:
         """Cancel the poll: it never runs again, and whoever waits gets `PollCancelled`.
 
@@ -113,20 +149,44 @@ class PollResult(AsyncResult):
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
 
         """
-        state = self._store.cancel(self.id)
-        self._must_be_known(state)
-        return state == "cancelled"
+        return self._end("cancelled", "")
+
+    def succeed(self, value: Any = None) -> bool:
+        """End the poll with a value, as a webhook has told it: whoever waits gets the value.
+
+        Returns whether the poll has succeeded, now or before; False when it had ended in another way.
+
+        Raises:
+            InvalidPoll: The value cannot be written as JSON.
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        try:
+            text = outcome.value_text(plain(value))
+        except ValueError as error:
+            raise InvalidPoll.of({"value": str(error)}) from error
+        return self._end("succeeded", text)
+
+    def fail(self, reason: str) -> bool:
+        """End the poll without success, as a webhook has told it: whoever waits gets `PollFailed`.
+
+        Returns whether the poll has failed, now or before; False when it had ended in another way.
+
+        Raises:
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        return self._end("failed", outcome.error_text("PollFailed", reason))
 
     def nudge(self) -> bool:
-        """Make the next attempt due now; False when none waits, as one runs or the poll has ended.
+        """Make the next attempt due now, or as soon as the one under way is over; False when it has ended.
 
         Raises:
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
 
         """
         state = self._store.nudge(self.id)
-        self._must_be_known(state)
-        return state == "waiting"
+        return self._steered("nudged", state, state in LIVE_STATES)
 
     def pause(self) -> bool:
         """Make no attempt until `resume`; the deadline stays. False when the poll had ended before.
@@ -138,8 +198,7 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.pause(self.id)
-        self._must_be_known(state)
-        return state in LIVE_STATES
+        return self._steered("paused", state, state in LIVE_STATES)
 
     def resume(self) -> bool:
         """Make attempts again, the next one now, if the poll was paused; False when it has ended.
@@ -149,13 +208,38 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.resume(self.id)
-        self._must_be_known(state)
-        return state in LIVE_STATES
+        return self._steered("resumed", state, state in LIVE_STATES)
+
+    def reschedule(self, *, every: Any = None, deadline: datetime | None = None) -> None:
+        """Change the cadence, the deadline, or both, in the forms that a poll takes them.
+
+        The next attempt is due when it was, or one wait of the new cadence from now, whichever is sooner.
+        While an attempt is under way, it is waited for.
+
+        Raises:
+            InvalidPoll: The cadence or the deadline is not one that a poll may have.
+            AlreadyEnded: The poll has ended.
+            UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
+
+        """
+        settings = runtime_of(self.app).settings
+        reschedule(self._store, self.id, settings, every=every, deadline=deadline)
+        log_lines.steered(self.id, "rescheduled")
 
     def revoke(self, *args: Any, **kwargs: Any) -> None:
         """Cancel the poll, as `cancel` does; a task that is no poll (any more) is revoked by Celery."""
         if self._store.cancel(self.id) == "unknown":
             super().revoke(*args, **kwargs)
+
+    def _end(self, state: str, text: str) -> bool:
+        now = self._store.end(self.id, state, text)
+        return self._steered(state, now, now == state)
+
+    def _steered(self, change: str, state: str, done: bool) -> bool:
+        self._must_be_known(state)
+        if done:
+            log_lines.steered(self.id, change)
+        return done
 
     @property
     def _store(self) -> Polls:
@@ -166,6 +250,24 @@ class PollResult(AsyncResult):
             raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
 
 
-def _moment(ms: int) -> datetime:
-    # A damaged record is shown as well as it can be; it must not keep others from being listed.
-    return datetime.fromtimestamp(min(max(0, ms), LAST_MOMENT_MS) / 1000, UTC)
+class _Moment:
+    """When a wait is given up."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._at = None if timeout is None else time.monotonic() + timeout
+
+    def left(self) -> float | None:
+        """Return the seconds until then, None for no end."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def at_most(self, pause: float) -> float:
+        """Return a pause that does not go beyond it.
+
+        Raises:
+            TimeoutError: It has come; the error is that of Celery.
+
+        """
+        left = self.left()
+        if left == 0:
+            raise CeleryTimeoutError("The operation timed out.")
+        return pause if left is None else min(pause, left)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -61,10 +63,20 @@ class Runtime:
 
         return Transport.of(self.settings)
 
-    def check_credential(self, name: str | None, *, here: bool) -> None:
+    @cached_property
+    def tracing(self) -> ModuleType | None:
+        """The module that traces polls; None where they are not traced.
+
+        Raises:
+            InvalidSetting: They should be, and OpenTelemetry is not installed.
+
+        """
+        return importlib.import_module("pollers.tracing") if self.settings.tracing else None
+
+    def check_credential(self, name: str | None, *, here: bool, field: str = "auth") -> None:
         """Refuse a name that no credential has, as far as this process can know.
 
-        ``here`` says that the attempts are made by this process.
+        ``here`` says that the attempts are made by this process, ``field`` which parameter names it.
 
         Raises:
             InvalidPoll: There is no such credential.
@@ -74,9 +86,9 @@ class Runtime:
             return
         held = self.settings.credentials
         if here and not self.transport.keyring.knows(name):
-            raise InvalidPoll.of({"auth": f"is {name!r}, and this process has no credential of that name"})
+            raise InvalidPoll.of({field: f"is {name!r}, and this process has no credential of that name"})
         if not here and held and name not in held:
-            raise InvalidPoll.of({"auth": f"is {name!r}; the workers hold {', '.join(held)}"})
+            raise InvalidPoll.of({field: f"is {name!r}; the workers hold {', '.join(held)}"})
 
 
 #: What was said of misspelt settings; the children of a process need not say it again.

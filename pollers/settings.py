@@ -84,6 +84,11 @@ class Settings:
     attempt_events: int = 100
     #: Where a worker serves metrics to Prometheus: ``9808``, or ``0.0.0.0:9808``; empty for nowhere.
     metrics_port: str = ""
+    #: Whether monitors are shown the packs, too: a row for each ``pollers.attempt``, up to 25 a second of
+    #: each worker process.
+    pack_events: bool = False
+    #: Attempts of each poll that are remembered with their answers; 0 remembers none.
+    history: int = 20
     #: Limits by name: ``{"api.example.com": "10/s", "*.internal": "1000/s burst 50", "default": ...}``.
     limits: Limits = NO_LIMITS
     #: When the breaker of an origin opens, and for how long; None for no breakers.
@@ -97,6 +102,15 @@ class Settings:
     longest_hold: float = 300.0
     #: Whether ``RateLimit`` and ``X-RateLimit`` headers that say "nothing left" hold the origin too.
     rate_limit_headers: bool = False
+    #: How workers write their log: ``text``, as Celery does, or ``json``, a line of JSON for each record.
+    log_format: str = "text"
+    #: Seconds of attempts that one line of a worker process's log sums up; 0 for no such lines.
+    log_summary: float = 60.0
+    #: Whether polls are traced by OpenTelemetry, where they are submitted and in workers.
+    tracing: bool = False
+    #: The attempts that have a span of their own: ``notable`` ones, the first, the last and those with
+    #: errors, or ``all``.
+    trace_attempts: str = "notable"
 
     @classmethod
     def read(cls, conf: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -143,7 +157,7 @@ class Settings:
         for name in ("pack_size", "concurrency", "backlog", "max_crashes", "max_body"):
             if getattr(self, name) < 1:
                 raise InvalidSetting(f"pollers_{name} must be 1 or more.")
-        for name, values in (("hold", ("origin", "poll")), ("open_breaker", ("attempt", "wait"))):
+        for name, values in _CHOICES.items():
             if getattr(self, name) not in values:
                 raise InvalidSetting(f"pollers_{name} must be one of {', '.join(values)}.")
         for name in ("lease", "min_interval", "max_retry_after", "longest_hold"):
@@ -159,8 +173,9 @@ class Settings:
                 Limit.parse(text).shared(len(shards))
             except ValueError as error:
                 raise InvalidSetting(f"pollers_limits: the limit {name!r} {error}.") from error
-        if self.attempt_events < 0:
-            raise InvalidSetting("pollers_attempt_events must be 0 or more.")
+        for name in ("attempt_events", "history", "log_summary"):
+            if getattr(self, name) < 0:
+                raise InvalidSetting(f"pollers_{name} must be 0 or more.")
         for name in ("allowed_networks", "denied_networks"):
             for network in getattr(self, name):
                 try:
@@ -265,6 +280,12 @@ def _listed(raw: object) -> tuple[str, ...]:
     return tuple(str(name).strip() for name in names if str(name).strip())
 
 
+_CHOICES = {
+    "hold": ("origin", "poll"),
+    "open_breaker": ("attempt", "wait"),
+    "log_format": ("text", "json"),
+    "trace_attempts": ("notable", "all"),
+}
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),

@@ -28,7 +28,7 @@ _NOT_OF_THE_REQUEST = frozenset(
     {
         *("until", "fail_when", "acceptors", "returns", "pending_on", "on_change", "conditional", "every"),
         *("timeout", "deadline", "on_deadline", "max_attempts", "max_errors", "request_timeout"),
-        *("limit", "priority", "tenant", "coalesce", "tags"),
+        *("limit", "priority", "tenant", "coalesce", "tags", "webhook"),
     }
 )
 
@@ -99,6 +99,9 @@ class PollSpec:
     coalesce: bool = False
     #: Words to list, pause and resume by.
     tags: tuple[str, ...] | list[str] = ()
+    #: Where its end is told by a signed webhook, and the name of the credential that signs: a mapping of
+    #: ``url`` and ``auth``; None for nowhere.
+    webhook: Any = None
 
     @classmethod
     def parse(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -18,9 +19,10 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
-from pollers.admission import KnownLimits, must_be_in_time, options_of, submission_of, with_parents
-from pollers.delivery import OutcomeBackend, is_outcome
+from pollers.admission import KnownLimits, accept, options_of, submission_of, traced, with_parents
+from pollers.delivery import OutcomeBackend, is_outcome, log_end
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
+from pollers.redaction import redact_url
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
@@ -59,7 +61,10 @@ class PollTask(Task):
             logger.warning("The outcome of poll %s is delivered when Redis answers: %s", request.id, error)
             raise Ignore from error
         if claim.record is not None:
-            return self._deliver(claim.record)
+            log_end(request.id, claim.record)
+            tracing = self._runtime.tracing
+            with tracing.delivering(request.id, claim.record) if tracing else nullcontext():
+                return self._deliver(claim.record)
         if claim.verdict == "unknown" and not held_task:
             self._admit(request.id, self._parse(args, params), options_of(request, self.app))
         elif claim.verdict == "unknown":
@@ -96,7 +101,7 @@ class PollTask(Task):
             spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
             if app.conf.task_always_eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
-            self._admit(task_id, spec, with_parents(options, parent))
+            events.send_sent(app, [self._admit(task_id, spec, with_parents(options, parent))])
         except InvalidPoll:
             if not canvas_step:
                 raise
@@ -145,8 +150,21 @@ class PollTask(Task):
         if self._get_app().conf.task_always_eager:
             return [self.apply_async((one,), params, **given) for one in polls]
         parent = self._get_app().current_worker_task
-        common, limits = with_parents(given, parent), KnownLimits(self._runtime)
-        submissions = [self._checked(number, one, params, common, limits) for number, one in enumerate(polls)]
+        listed = list(polls)
+        with traced(self._runtime, with_parents(given, parent), {"pollers.polls": len(listed)}) as common:
+            return self._submit(listed, params, common, on_submitted)
+
+    def _submit(
+        self,
+        polls: list[str | Mapping[str, Any]],
+        params: dict[str, Any],
+        options: dict[str, Any],
+        on_submitted: Callable[[int], None],
+    ) -> list[PollResult]:
+        limits = KnownLimits(self._runtime)
+        submissions = [
+            self._checked(number, one, params, options, limits) for number, one in enumerate(polls)
+        ]
         for start in range(0, len(submissions), BATCH):
             batch = submissions[start : start + BATCH]
             try:
@@ -154,8 +172,9 @@ class PollTask(Task):
             except StoreUnavailable as error:
                 done = f"{start} of {len(submissions)} polls are submitted."
                 raise StoreUnavailable(f"{done} {error}") from error
-            for admission in admissions:
-                must_be_in_time(admission)
+            for submission, admission in zip(batch, admissions, strict=True):
+                accept(submission, admission)
+            events.send_sent(self._get_app(), batch)
             on_submitted(start + len(batch))
         return [self.AsyncResult(submission.poll_id) for submission in submissions]
 
@@ -215,12 +234,17 @@ class PollTask(Task):
         )
         Request.of(spec).check()
         self._runtime.check_credential(spec.auth, here=here)
+        if spec.webhook:
+            self._runtime.check_credential(spec.webhook["auth"], here=False, field="webhook")
         return spec
 
-    def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> None:
+    def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         limits = KnownLimits(self._runtime)
-        submission = submission_of(poll_id, spec, options, now=self._get_app().now(), limits=limits)
-        must_be_in_time(self._runtime.store.admit(submission))
+        about = {"pollers.poll.id": poll_id, "url.full": redact_url(spec.url)}
+        with traced(self._runtime, options, about) as options:
+            submission = submission_of(poll_id, spec, options, now=self._get_app().now(), limits=limits)
+            accept(submission, self._runtime.store.admit(submission))
+            return submission
 
     def _run_here(self, spec: PollSpec) -> Any:
         # An application that only submits polls does not load what makes attempts.

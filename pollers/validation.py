@@ -20,6 +20,8 @@ from pollers.politeness import PRIORITIES
 SHORTEST_TIMEOUT = 1.0
 #: A request that has less time, in seconds, is not begun.
 SHORTEST_REQUEST_TIMEOUT = 0.01
+#: The credential that signs the webhook of a poll that names no other.
+WEBHOOK_AUTH = "webhook"
 #: Tags of one poll.
 MOST_TAGS = 16
 #: More attempts than any poll can make.
@@ -221,6 +223,13 @@ def _tags(value: object) -> list[str]:
     return sorted({_word(tag) for tag in listed})
 
 
+def _webhook(value: object) -> dict[str, str]:
+    given = {"url": value} if isinstance(value, str) else mapping(value)
+    if not {"url"} <= given.keys() <= {"url", "auth"}:
+        raise ValueError('should be a URL, or a mapping {"url": ..., "auth": the name of a credential}')
+    return {"url": http_syntax.url(given["url"]), "auth": _auth(given.get("auth", WEBHOOK_AUTH))}
+
+
 _RULES: dict[str, Callable[[object], Any]] = {
     "url": http_syntax.url,
     "method": http_syntax.method,
@@ -253,4 +262,5 @@ _RULES: dict[str, Callable[[object], Any]] = {
     "tenant": _word,
     "coalesce": following_rules.flag,
     "tags": _tags,
+    "webhook": _webhook,
 }

@@ -54,11 +54,11 @@ class View(Protocol):
 
 
 @contextmanager
-def view(*, deadline: float, quiet: bool, leaving: str) -> Iterator[View]:
+def view(*, deadline: float, quiet: bool, leaving: str, anew: bool = True) -> Iterator[View]:
     """Show attempts on stderr while the context lasts.
 
-    ``deadline`` is in epoch seconds; ``leaving`` says what ``q`` does. On a terminal, ``q`` raises
-    KeyboardInterrupt in the main thread.
+    ``deadline`` is in epoch seconds; ``leaving`` says what ``q`` does; ``anew`` says that it begins now.
+    On a terminal, ``q`` raises KeyboardInterrupt in the main thread.
     """
     console = Console(stderr=True, highlight=False)
     if quiet:
@@ -68,6 +68,7 @@ def view(*, deadline: float, quiet: bool, leaving: str) -> Iterator[View]:
     else:
         with quits() as can_quit:
             footer = _Footer(deadline, f"q {leaving}" if can_quit else f"Ctrl-C {leaving}")
+            footer.due = time.time() if anew else None
             with Live(footer, console=console, refresh_per_second=REFRESH, transient=True):
                 yield _Screen(console, footer)
 
@@ -82,7 +83,7 @@ class _Silence:
 
 class _Lines:
     def show(self, line: Line) -> None:
-        click.echo("  ".join(_cells(line)).rstrip(), file=sys.stderr)
+        click.echo("  ".join(cells(line)).rstrip(), file=sys.stderr)
 
     def count_down(self, due: float | None) -> None:
         pass
@@ -95,7 +96,7 @@ class _Footer:
         self.deadline = deadline
         self.hint = hint
         self.attempt = 0
-        self.due: float | None = time.time()
+        self.due: float | None = None
 
     def __rich__(self) -> Text:
         now, due = time.time(), self.due
@@ -116,7 +117,7 @@ class _Screen:
 
     def show(self, line: Line) -> None:
         self._footer.attempt = line.attempt
-        at, number, status, took, decision, excerpt = _cells(line)
+        at, number, status, took, decision, excerpt = cells(line)
         colour = _COLOURS.get(line.state, "")
         text = Text()
         text.append(f"{at}  {number}  ", "dim").append(status, colour).append(f"  {took}  ", "dim")
@@ -127,7 +128,8 @@ class _Screen:
         self._footer.due = due
 
 
-def _cells(line: Line) -> tuple[str, str, str, str, str, str]:
+def cells(line: Line) -> tuple[str, str, str, str, str, str]:
+    """Return an attempt as columns of text."""
     return (
         clock(line.at),
         f"#{line.attempt:<3}",

@@ -17,6 +17,7 @@ from pollers.cli.run import run
 from pollers.cli.show import show
 from pollers.cli.steer import cancel, nudge, pause, resume
 from pollers.cli.submit import submit
+from pollers.cli.top import top
 
 #: Signals that end a command as Ctrl-C does: what it started is stopped, the terminal is mended.
 ENDING = ("SIGTERM", "SIGHUP")
@@ -47,7 +48,7 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 
 for command in (
-    *(run, submit, probe, ls, show, cancel, nudge, pause, resume),
+    *(run, submit, probe, ls, show, top, cancel, nudge, pause, resume),
     *(limits, origins, metrics, doctor, dev),
 ):
     main.add_command(command)

@@ -27,9 +27,12 @@ def dev(workers: int, flower_port: int, loglevel: str) -> None:
     Valkey keeps its data from one run to the next. With POLLERS_REDIS_URL set, that Redis is used
     instead. `pollers submit` and the other commands, run in the same directory, work with it.
 
+    Flower lists the polls; its buttons are for whoever has the password in FLOWER_BASIC_AUTH.
+
     \b
-    Example:
+    Examples:
       pollers dev --workers 2
+      FLOWER_BASIC_AUTH=me:secret pollers dev
     """
     from pollers.cli.development import develop
 

@@ -60,10 +60,10 @@ def develop(*, workers: int, flower_port: int, loglevel: str) -> None:
         elif flower_port:
             port = _free_port(flower_port)
             flower_url = f"http://127.0.0.1:{port}"
-            children.start("flower", "flower", "--address=127.0.0.1", f"--port={port}", *common)
+            children.start_flower(port, *common)
         _wait_until(children, lambda: _ready(workers, flower_url))
         if flower_url:
-            say("pollers", f"Flower  {flower_url}")
+            say("pollers", f"Flower  {flower_url}/tasks")
         say("pollers", "ready: `pollers submit URL --until ...` here; Ctrl-C stops all of it")
         _wait_until(children, lambda: say.broken or (embedded and _is_gone()))
         if not say.broken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+_one = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 
 
 @click.group(invoke_without_command=True)
@@ -28,7 +29,8 @@ def limits(context: click.Context, as_json: bool) -> None:
 @limits.command("set")
 @click.argument("name")
 @click.argument("limit")
-def set_(name: str, limit: str) -> None:
+@_one
+def set_(name: str, limit: str, as_json: bool) -> None:
     """Set a limit for all workers, from now on; it goes before what they are configured with.
 
     NAME is an origin, a host, a pattern such as *.internal, "default", or a word that polls name.
@@ -40,12 +42,13 @@ def set_(name: str, limit: str) -> None:
     """
     from pollers.cli.traffic import change_limit
 
-    change_limit(name, limit)
+    change_limit(name, limit, as_json=as_json)
 
 
 @limits.command()
 @click.argument("name")
-def unset(name: str) -> None:
+@_one
+def unset(name: str, as_json: bool) -> None:
     """Take back what was set by hand: what the workers are configured with counts again, if anything.
 
     \b
@@ -54,7 +57,7 @@ def unset(name: str) -> None:
     """
     from pollers.cli.traffic import change_limit
 
-    change_limit(name, None)
+    change_limit(name, None, as_json=as_json)
 
 
 @click.command()

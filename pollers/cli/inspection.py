@@ -1,4 +1,4 @@
-"""Looks at polls in the store: the list, and one of them in full."""
+"""Looks at one poll in full, once or until it ends."""
 
 from __future__ import annotations
 
@@ -8,54 +8,19 @@ import sys
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from pollers import PollStatus, poll
-from pollers.cli.connection import redis_url, store
-from pollers.cli.text import counted, printable, span, write_json
+from pollers import PastAttempt, PollResult, PollStatus, poll
+from pollers.cli.attempts import Line, cells, view
+from pollers.cli.connection import redis_url
+from pollers.cli.exits import SUCCEEDED
+from pollers.cli.lists import answer_of, state_of
+from pollers.cli.text import from_now, plain, printable, write_json
 from pollers.durations import format_duration
-from pollers.store.listing import count_polls, polls_in
-
-_COLUMNS = ("id", "state", "attempts", "last answer", "next due", "deadline", "url")
-#: Columns that are cut where a terminal has no room for all, to so many characters at least.
-_CUT, _NARROWEST = ("last answer", "url"), 12
-#: Columns that are left out where that is not enough.
-_LEFT_OUT = ("deadline", "last answer", "attempts")
-#: Characters between two columns.
-_GAP = 2
-_COLOURS = {
-    "waiting": "yellow",
-    "paused": "magenta",
-    "running": "cyan",
-    "succeeded": "green",
-    "failed": "red",
-    "timed_out": "red",
-    "cancelled": "dim",
-}
-
-
-def list_polls(states: frozenset[str], limit: int, *, tag: str | None, as_json: bool) -> None:
-    """Print up to ``limit`` polls that are in one of the states."""
-    with store() as polls:
-        found = polls_in(polls, states, tag=tag)
-        listed = [PollStatus.of(*one) for one in islice(found, limit)]
-        more = next(found, None) is not None
-        total = count_polls(polls)
-    listed.sort(key=lambda status: (status.next_due or status.deadline, status.id))
-    if as_json:
-        write_json([dataclasses.asdict(status) for status in listed])
-    elif listed:
-        _print_table(listed)
-    else:
-        click.echo("No polls are under way." if not total else f"None of {counted(total, 'poll')}.", err=True)
-    if more:
-        click.echo(f"There are more, {total} polls in all; --limit lists more of them.", err=True)
+from pollers.runtime import runtime_of
+from pollers.watching import Watch
 
 
 def show_poll(poll_id: str, *, as_json: bool) -> None:
@@ -67,71 +32,90 @@ def show_poll(poll_id: str, *, as_json: bool) -> None:
     """
     with redis_url():
         result = poll.AsyncResult(poll_id)
-        status = result.status()
-        told = dataclasses.asdict(status)
-        if status.ended is not None and result.ready():
-            outcome = result.result
-            failed = isinstance(outcome, BaseException)
-            told["error" if failed else "value"] = str(outcome) if failed else outcome
+        status, history = result.status(), result.history()
+        told = {**_told(result, status), "history": [dataclasses.asdict(one) for one in history]}
     if as_json:
         write_json(told)
-    else:
-        _print_fields(_fields(status, told))
-
-
-def _print_table(listed: Iterable[PollStatus]) -> None:
-    rows = [_cells(status) for status in listed]
-    if not sys.stdout.isatty():
-        # For grep and awk: nothing cut off, nothing drawn.
-        click.echo("\t".join(_COLUMNS))
-        for row in rows:
-            click.echo("\t".join(row))
         return
-    console = Console(highlight=False)
-    columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
-    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold")
-    widths = _widths({name: max(map(len, (name, *cells))) for name, cells in columns.items()}, console.width)
-    for name, width in widths.items():
-        table.add_column(name, no_wrap=True, overflow="ellipsis", width=width)
-    for row in zip(*(columns[name] for name in widths), strict=True):
-        table.add_row(*(Text(cell, _COLOURS.get(cell, "")) for cell in row))
-    console.print(table)
+    _print_fields(fields(status, told))
+    _print_history(history)
 
 
-def _widths(wanted: dict[str, int], total: int) -> dict[str, int]:
-    """Return the columns that fit into a terminal, and how wide each is drawn."""
-    widths = dict(wanted)
-    for name in _CUT:
-        widths[name] = min(wanted[name], _NARROWEST)
-    for name in _LEFT_OUT:
-        if sum(widths.values()) + _GAP * len(widths) > total:
-            del widths[name]
-    for name in (name for name in _CUT if name in widths):
-        room = total - sum(widths.values()) - _GAP * len(widths)
-        widths[name] = min(wanted[name], widths[name] + max(0, room // 2 if name == _CUT[0] else room))
-    return widths
+def follow_poll(poll_id: str, *, as_json: bool) -> int:
+    """Print one poll and its attempts as they are made, until it ends; return the exit code.
+
+    Raises:
+        UnknownPoll: There is none of this id.
+
+    """
+    with redis_url():
+        result = poll.AsyncResult(poll_id)
+        status = result.status()
+        if not as_json:
+            _print_fields(fields(status, {}))
+        deadline = status.deadline.timestamp()
+        with view(deadline=deadline, quiet=as_json, leaving="leaves it", anew=False) as screen:
+            watch = Watch(runtime_of(result.app).store, poll_id)
+            while True:
+                look = watch.look()
+                for attempt in look.attempts:
+                    if as_json:
+                        click.echo(plain(dataclasses.asdict(attempt)))
+                        sys.stdout.flush()
+                    else:
+                        screen.show(line_of(attempt))
+                if look.ended or look.found is None:
+                    break
+                waits = look.found.record.state == "waiting" and look.found.due_ms
+                if waits:
+                    screen.count_down(waits / 1000)
+                time.sleep(look.pause)
+            screen.count_down(None)
+        status = result.status()
+        told = _told(result, status)
+    if as_json:
+        click.echo(plain(told))
+    else:
+        _print_fields((name, text) for name, text in fields(status, told) if name in _OF_THE_END)
+    return SUCCEEDED
 
 
-def _cells(status: PollStatus) -> tuple[str, ...]:
-    return (
-        printable(status.id),
-        _state(status),
-        str(status.attempts),
-        _answer(status) or "-",
-        _from_now(status.next_due) if status.next_due else "-",
-        _from_now(status.deadline),
-        printable(status.url),
+#: What is told when a poll that was followed has ended.
+_OF_THE_END = ("state", "attempts", "ended", "value", "error")
+
+
+def line_of(attempt: PastAttempt) -> Line:
+    """Return an attempt as it is shown."""
+    decision = "not yet" if attempt.decision == "pending" else attempt.decision
+    return Line(
+        attempt=attempt.attempt,
+        at=attempt.at.timestamp(),
+        status=attempt.status,
+        elapsed=attempt.elapsed,
+        state=attempt.decision,
+        decision=decision,
+        excerpt=attempt.excerpt,
     )
 
 
-def _fields(status: PollStatus, told: dict[str, Any]) -> Iterable[tuple[str, str]]:
+def _told(result: PollResult, status: PollStatus) -> dict[str, Any]:
+    told = dataclasses.asdict(status)
+    if status.ended is not None and result.ready():
+        outcome = result.result
+        failed = isinstance(outcome, BaseException)
+        told["error" if failed else "value"] = str(outcome) if failed else outcome
+    return told
+
+
+def fields(status: PollStatus, told: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    """Yield what is told of a poll, as names and texts."""
     yield "id", status.id
     yield "url", status.url
-    yield "state", _state(status)
+    yield "state", state_of(status)
     yield "attempts", str(status.attempts)
     if status.last_answer is not None:
         last = status.last_answer
-        yield "last answer", f"{_answer(status)} ({last.elapsed * 1000:.0f} ms, {_moment(last.at)})"
+        yield "last answer", f"{answer_of(status)} ({last.elapsed * 1000:.0f} ms, {_moment(last.at)})"
     if status.next_due is not None:
         yield "next due", _moment(status.next_due)
     yield "deadline", _moment(status.deadline)
@@ -151,22 +135,15 @@ def _print_fields(fields: Iterable[tuple[str, str]]) -> None:
         click.echo(f"{click.style(f'{name:<15}', bold=True)} {printable(text)}")
 
 
-def _state(status: PollStatus) -> str:
-    return "paused" if status.paused and status.state == "waiting" else status.state
-
-
-def _answer(status: PollStatus) -> str:
-    last = status.last_answer
-    return "" if last is None else printable(f"{last.status or 'none'} {last.excerpt}".strip())
+def _print_history(history: Iterable[PastAttempt]) -> None:
+    for number, attempt in enumerate(history):
+        if number == 0:
+            click.echo(click.style("history", bold=True))
+        click.echo("  " + "  ".join(cells(line_of(attempt))).rstrip())
 
 
 def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({_from_now(moment)})"
-
-
-def _from_now(moment: datetime) -> str:
-    seconds = moment.timestamp() - time.time()
-    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({from_now(moment)})"
 
 
 def _text(value: Any) -> str:

@@ -71,6 +71,7 @@ _HELP: dict[str, tuple[str, str]] = {
     "tenant": ("NAME", "Whose poll it is; tenants share evenly when more is due than can be done."),
     "coalesce": ("yes|no", "Share the answers to its request with polls that make the same. [default: no]"),
     "tags": ("WORD", "A word to list, pause and resume by; repeatable."),
+    "webhook": ("URL", 'Where its end is told by a signed webhook, or JSON: {"url": ..., "auth": NAME}.'),
     "method": ("METHOD", "HTTP method. [default: GET]"),
     "auth": ("NAME", "Name of a credential of whoever makes the attempts; never the secret itself."),
     "headers": ("'NAME: VALUE'", "A header of the request; repeatable."),
@@ -79,8 +80,11 @@ _HELP: dict[str, tuple[str, str]] = {
     "json": ("JSON", "Body of the request as JSON; @FILE and @- as above."),
 }
 
-#: All parameters, and those of the request alone.
+#: All parameters.
 ALL = tuple(_HELP)
+#: Those that a poll has which runs here: its caller has the outcome.
+HERE = tuple(name for name in ALL if name != "webhook")
+#: Those of the request alone.
 REQUEST = ("request_timeout", "method", "headers", "params", "data", "json")
 
 _STATUS = r"(?:\d+|[1-5]xx)"
@@ -284,6 +288,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "headers": _headers,
     "params": _params,
     "coalesce": _flag,
+    "webhook": lambda text: _json_object(text) or text,
     "data": _content,
     "json": _json_content,
 }

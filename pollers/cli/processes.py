@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -17,6 +19,8 @@ from pollers.errors import PollError
 
 #: Signals that end the parent. While it stops its children, they only make it hurry.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: What makes Flower show polls well.
+FLOWER_CONFIG = files("pollers.flower") / "config.py"
 #: Seconds that a killed child's last lines are waited for.
 READ_TIMEOUT = 1.0
 
@@ -54,6 +58,12 @@ class Children:
         reader = threading.Thread(target=self._read, args=(name, child.stdout), daemon=True)
         self._readers.append(reader)
         reader.start()
+
+    def start_flower(self, port: int, *arguments: str) -> None:
+        """Start Flower for this machine only, with the shipped configuration or that of the directory."""
+        if not Path("flowerconfig.py").exists():
+            arguments = (f"--conf={FLOWER_CONFIG}", *arguments)
+        self.start("flower", "flower", "--address=127.0.0.1", f"--port={port}", *arguments)
 
     def check(self) -> None:
         """Raise `ChildEnded` when one of them has ended."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from pollers.cli.parameters import ALL, Given, poll_parameters
+from pollers.cli.parameters import HERE, Given, poll_parameters
 
 
 @click.command()
-@poll_parameters(ALL)
+@poll_parameters(HERE)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the attempts.")
 def run(given: Given, as_json: bool, quiet: bool) -> None:

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from pollers.cli.filters import OriginOption, selecting
+
+if TYPE_CHECKING:
+    from pollers.store.selection import Selection
 
 
 class Target(NamedTuple):
     """What is to be steered: one of the three."""
 
-    poll_ids: tuple[str, ...]
-    tag: str | None
-    origin: str | None
+    poll_ids: tuple[str, ...] = ()
+    selection: Selection | None = None
+    origin: str | None = None
 
 
-_ids = click.argument("poll_ids", metavar="ID...", nargs=-1, required=True)
-_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+_OPTIONS = (
+    click.argument("poll_ids", metavar="[ID...]", nargs=-1),
+    click.option("--dry-run", "-n", is_flag=True, help="Only tell which polls it would be."),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask, however many polls match."),
+    click.option("--json", "as_json", is_flag=True, help="Print a JSON array."),
+)
+
+
+def _steering(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
-@_ids
-@_json
-def cancel(poll_ids: tuple[str, ...], as_json: bool) -> None:
-    """Cancel polls: they never run again.
+@_steering
+@selecting()
+def cancel(poll_ids: tuple[str, ...], selection: Selection | None, **options: Any) -> None:
+    """Cancel polls, by id or all that match: they never run again.
 
     Whoever waits for them gets PollCancelled. Exit code 1 when one of them had ended before, or is not
     known.
@@ -31,41 +47,42 @@ def cancel(poll_ids: tuple[str, ...], as_json: bool) -> None:
     \b
     Examples:
       pollers cancel 0c0a7d36-6f2b-4a53-9d0e-2f7f1c1f5d55
-      pollers ls --json | jq -r '.[].id' | xargs pollers cancel
+      pollers cancel --tag nightly --dry-run
+      pollers cancel --origin api.example.com --older-than 1d --yes
     """
-    from pollers.cli.steering import cancel_polls
+    from pollers.cli.steering import CANCEL, steer
 
-    raise SystemExit(cancel_polls(poll_ids, as_json=as_json))
+    raise SystemExit(steer(CANCEL, _one_of(poll_ids, selection), **options))
 
 
 @click.command()
-@_ids
-@_json
-def nudge(poll_ids: tuple[str, ...], as_json: bool) -> None:
-    """Make the next attempt of polls due now.
+@_steering
+@selecting()
+def nudge(poll_ids: tuple[str, ...], selection: Selection | None, **options: Any) -> None:
+    """Make the next attempt of polls due now, by id or of all that match.
 
     Exit code 1 when one of them has ended, or is not known.
 
     \b
-    Example:
+    Examples:
       pollers nudge 0c0a7d36-6f2b-4a53-9d0e-2f7f1c1f5d55
+      pollers nudge --origin api.example.com
     """
-    from pollers.cli.steering import nudge_polls
+    from pollers.cli.steering import NUDGE, steer
 
-    raise SystemExit(nudge_polls(poll_ids, as_json=as_json))
+    raise SystemExit(steer(NUDGE, _one_of(poll_ids, selection), **options))
 
 
-_some_ids = click.argument("poll_ids", metavar="[ID...]", nargs=-1)
-_tag = click.option("--tag", help="Polls with this tag that are under way.")
-_origin = click.option("--origin", help="An origin such as api.example.com: all its polls, also later ones.")
+_GATE = click.option(
+    "--origin", type=OriginOption(), help="An origin such as api.example.com: all its polls, also later ones."
+)
 
 
 @click.command()
-@_some_ids
-@_tag
-@_origin
-@_json
-def pause(poll_ids: tuple[str, ...], tag: str | None, origin: str | None, as_json: bool) -> None:
+@_steering
+@selecting(origin=False)
+@_GATE
+def pause(poll_ids: tuple[str, ...], selection: Selection | None, origin: str | None, **options: Any) -> None:
     """Pause polls: no attempts until they are resumed. They still end at their deadlines.
 
     An attempt that is under way goes on. Exit code 1 when one of the polls has ended, or is not known.
@@ -76,20 +93,22 @@ def pause(poll_ids: tuple[str, ...], tag: str | None, origin: str | None, as_jso
       pollers pause --tag nightly
       pollers pause --origin https://api.example.com
     """
-    from pollers.cli.steering import pause_polls
+    from pollers.cli.steering import PAUSE, steer
 
-    raise SystemExit(pause_polls(_one_of(poll_ids, tag, origin), as_json=as_json))
+    raise SystemExit(steer(PAUSE, _one_of(poll_ids, selection, origin), **options))
 
 
 @click.command()
-@_some_ids
-@_tag
-@_origin
-@_json
-def resume(poll_ids: tuple[str, ...], tag: str | None, origin: str | None, as_json: bool) -> None:
+@_steering
+@selecting(origin=False)
+@_GATE
+def resume(
+    poll_ids: tuple[str, ...], selection: Selection | None, origin: str | None, **options: Any
+) -> None:
     """Resume polls that were paused; of an origin, end its hold and close its breaker, too.
 
-    Exit code 1 when one of the polls has ended, or is not known.
+    Many polls are not due all at once, but a hundred a second. Exit code 1 when one of the polls has ended,
+    or is not known.
 
     \b
     Examples:
@@ -97,12 +116,12 @@ def resume(poll_ids: tuple[str, ...], tag: str | None, origin: str | None, as_js
       pollers resume --tag nightly
       pollers resume --origin https://api.example.com
     """
-    from pollers.cli.steering import resume_polls
+    from pollers.cli.steering import RESUME, steer
 
-    raise SystemExit(resume_polls(_one_of(poll_ids, tag, origin), as_json=as_json))
+    raise SystemExit(steer(RESUME, _one_of(poll_ids, selection, origin), **options))
 
 
-def _one_of(poll_ids: tuple[str, ...], tag: str | None, origin: str | None) -> Target:
-    if (bool(poll_ids) + (tag is not None) + (origin is not None)) != 1:
-        raise click.UsageError("Give ids of polls, or --tag, or --origin.")
-    return Target(poll_ids, tag, origin)
+def _one_of(poll_ids: tuple[str, ...], selection: Selection | None, origin: str | None = None) -> Target:
+    if (bool(poll_ids) + (selection is not None) + (origin is not None)) != 1:
+        raise click.UsageError("Give ids of polls, or say which polls (--tag, --state ...), or --origin.")
+    return Target(poll_ids, selection, origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,12 @@ def write_value(value: Any) -> None:
         write_json(value)
 
 
+def plain(value: Any) -> str:
+    """Return JSON on one line."""
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    return text if _encodable(text) == text else json.dumps(value, default=_plain)
+
+
 def write_json(value: Any) -> None:
     """Write JSON to stdout, indented for a reader at a terminal, on one line for a program."""
     indent = 2 if sys.stdout.isatty() else None
@@ -30,6 +37,12 @@ def write_json(value: Any) -> None:
     if _encodable(text) != text:
         text = json.dumps(value, indent=indent, default=_plain)
     click.echo(text)
+
+
+def from_now(moment: datetime) -> str:
+    """Return how far away a moment is: ``in 12s``, ``2h30m ago``."""
+    seconds = moment.timestamp() - time.time()
+    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
 
 
 def counted(number: int, noun: str) -> str:

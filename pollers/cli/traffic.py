@@ -10,23 +10,14 @@ import click
 from pollers.cli.connection import store
 from pollers.cli.text import printable, span, write_json
 from pollers.politeness import Limits
+from pollers.store import Store
 from pollers.store.traffic import Gate, gates, read_rules, set_limit
 
 
 def list_limits(*, as_json: bool) -> None:
     """Print the limits that are in force, those set by hand among them."""
     with store() as polls:
-        rules, found = read_rules(polls), {gate.name: gate for gate in gates(polls, "limit")}
-    listed = [
-        {
-            "name": name,
-            "limit": text,
-            "set_by_hand": name in rules.by_hand,
-            "in_flight": found[name].state.get("flying", 0) if name in found else 0,
-            "waiting": found[name].parked if name in found else 0,
-        }
-        for name, text in sorted(rules.limits.items())
-    ]
+        listed = limits_of(polls)
     if as_json:
         write_json(listed)
     elif not listed:
@@ -36,7 +27,22 @@ def list_limits(*, as_json: bool) -> None:
         _print(("name", "limit", "set", "in flight", "waiting"), [list(one.values()) for one in told])
 
 
-def change_limit(name: str, text: str | None) -> None:
+def limits_of(polls: Store) -> list[dict[str, Any]]:
+    """Return the limits as they are listed."""
+    rules, found = read_rules(polls), {gate.name: gate for gate in gates(polls, "limit")}
+    return [
+        {
+            "name": name,
+            "limit": text,
+            "set_by_hand": name in rules.by_hand,
+            "in_flight": found[name].state.get("flying", 0) if name in found else 0,
+            "waiting": found[name].parked if name in found else 0,
+        }
+        for name, text in sorted(rules.limits.items())
+    ]
+
+
+def change_limit(name: str, text: str | None, *, as_json: bool) -> None:
     """Set a limit by hand, or take it back with None."""
     if text is not None:
         try:
@@ -46,14 +52,16 @@ def change_limit(name: str, text: str | None) -> None:
     with store() as polls:
         set_limit(polls, name, text)
         now = read_rules(polls).limits.get(name)
-    click.echo(printable(f"{name}: {now or 'no limit'}"))
+    if as_json:
+        write_json({"name": name, "limit": now})
+    else:
+        click.echo(printable(f"{name}: {now or 'no limit'}"))
 
 
 def list_origins(*, as_json: bool) -> None:
     """Print the origins that something is known of."""
     with store() as polls:
-        limits = {gate.name: gate for gate in gates(polls, "limit")}
-        listed = [_origin(gate, limits) for gate in gates(polls, "origin")]
+        listed = origins_of(polls)
     if as_json:
         write_json(listed)
     elif not listed:
@@ -63,6 +71,12 @@ def list_origins(*, as_json: bool) -> None:
         for row in cells:
             row[2] = f"for {span(row[2])}" if row[2] else "-"
         _print(("origin", "state", "yet", "attempts", "failed", "limit", "waiting"), cells)
+
+
+def origins_of(polls: Store) -> list[dict[str, Any]]:
+    """Return the origins as they are listed."""
+    limits = {gate.name: gate for gate in gates(polls, "limit")}
+    return [_origin(gate, limits) for gate in gates(polls, "origin")]
 
 
 def _origin(gate: Gate, limits: dict[str, Gate]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def run(tiles: int, output: Path, keep: bool, seed: int, limit: float) -> None:
     try:
         click.echo("Starting Valkey, the render farm, two workers and Flower ...")
         with stage(Chance(seed=seed), places=places, logs=logs, ending=ending) as running:
-            click.echo(f"Flower listens on {running.flower_url}\nLogs are in {logs.directory}")
+            click.echo(f"Flower listens on {running.polls_page}\nLogs are in {logs.directory}")
             look = render(running, view, output, limit, Display(console), ending)
             click.echo(summary(look, running, output))
             if keep:
@@ -132,7 +132,7 @@ def summary(look: Look, running: Stage, output: Path) -> str:
         "attempts": str(look.attempts),
         **{f"answers to {kind}": _counts(of) for kind, of in running.farm.stats()["answers"].items()},
         "lateness": f"p50 {counted.lateness_p50:.0f} ms, p99 {counted.lateness_p99:.0f} ms",
-        "Flower": running.flower_url,
+        "Flower": running.polls_page,
     }
     return "\n".join(f"{name:<18} {value}" for name, value in lines.items())
 

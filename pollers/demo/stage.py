@@ -84,6 +84,11 @@ class Stage:
     #: What is to be done when the workers have stopped and Redis still runs.
     afterwards: ExitStack
 
+    @property
+    def polls_page(self) -> str:
+        """The page of Flower that lists the polls."""
+        return f"{self.flower_url}/tasks?name=pollers.poll"
+
 
 @contextmanager
 def stage(chance: Chance, *, places: int, logs: Logs, ending: Ending) -> Iterator[Stage]:
@@ -112,7 +117,7 @@ def stage(chance: Chance, *, places: int, logs: Logs, ending: Ending) -> Iterato
             children.start(name, "worker", f"--hostname={name}@%h", queues, include, *QUIET)
         port = free_port(FLOWER_PORT)
         flower_url = f"http://127.0.0.1:{port}"
-        children.start("flower", "flower", "--address=127.0.0.1", f"--port={port}")
+        children.start_flower(port)
         for name in WORKERS:
             wait_for(name, children, partial(worker_answers, name), ending)
         wait_for("flower", children, partial(flower_answers, flower_url), ending)

@@ -9,19 +9,25 @@ would look alive for ever (``celery.events.state.Task.event``).
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from celery.utils.nodenames import anon_nodename
+from kombu.exceptions import OperationalError
 from kombu.utils.json import loads
 
 from pollers.engine import Settled
 from pollers.held import POLL, texts
 from pollers.spec import PollSpec
+from pollers.store import Submission
 
 if TYPE_CHECKING:
     from celery import Celery
+
+logger = logging.getLogger(__name__)
 
 #: More events than any group of settlements has, so that a group goes out as one message.
 _BUFFER = 10_000
@@ -60,6 +66,28 @@ class AttemptEvents:
         return True
 
 
+def send_sent(app: Celery, submissions: Iterable[Submission]) -> None:
+    """Send the events of polls that were submitted here, where the application wants those of its tasks."""
+    if not app.conf.task_send_sent_event:
+        return
+    try:
+        _publish(app, anon_nodename(), [("task-sent", _sent(one)) for one in submissions])
+    except OperationalError as trouble:
+        # They are submitted all the same.
+        logger.warning("Monitors were not told of submitted polls: %s", trouble)
+
+
+def _sent(submission: Submission) -> dict[str, Any]:
+    now = time.time()
+    return {
+        **_row(submission.poll_id, PollSpec.from_json(submission.spec), submission.held),
+        "retries": 0,
+        "eta": _moment(now + submission.delay),
+        "expires": _moment(submission.deadline or now + (submission.timeout or 0.0)),
+        "queue": submission.queue or None,
+    }
+
+
 def send_revoked(app: Celery, hostname: str, poll_id: str) -> None:
     """Send the event that ends the row of a cancelled poll."""
     fields = {"uuid": poll_id, "terminated": False, "signum": None, "expired": False}
@@ -87,24 +115,41 @@ def _publish(app: Celery, hostname: str, events: list[tuple[str, dict[str, Any]]
 
 def _events(settled: Settled) -> list[tuple[str, dict[str, Any]]]:
     record, settlement = settled.record, settled.settlement
-    args, kwargs = texts(PollSpec.from_json(record.spec))
     row = {
-        "uuid": settled.poll_id,
+        **_row(settled.poll_id, PollSpec.from_json(record.spec), record.held),
+        # Monitors sort by it. Those that were started later, or have forgotten the row, learn it here.
+        "received": record.created_ms / 1000,
+        "retries": settlement.attempt,
+        "eta": _moment(settlement.due_ms / 1000),
+        "expires": _moment(record.deadline_ms / 1000),
+    }
+    retried = ("task-retried", {**row, "exception": answered(settlement.answer)})
+    return [retried] if settlement.attempt > 1 else [("task-received", row), retried]
+
+
+def _row(poll_id: str, spec: PollSpec, held: str) -> dict[str, Any]:
+    """Return what stays the same for all of a poll's life."""
+    args, kwargs = texts(spec)
+    try:
+        options = dict(loads(held)) if held else {}
+    except (TypeError, ValueError):
+        options = {}  # damaged: told when the poll ends
+    return {
+        "uuid": poll_id,
         "name": POLL,
         "args": args,
         "kwargs": kwargs,
-        "retries": settlement.attempt,
-        "eta": datetime.fromtimestamp(settlement.due_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        # Where in a chain the poll stands.
+        "root_id": options.get("root_id") or poll_id,
+        "parent_id": options.get("parent_id"),
     }
-    status, excerpt, elapsed_ms, _ = json.loads(settlement.answer)
-    answered = f"{status or 'no answer'} in {elapsed_ms} ms: {excerpt}"
-    retried = ("task-retried", {**row, "exception": answered})
-    if settlement.attempt > 1:
-        return [retried]
-    # Monitors list rows by when they were received; it also tells where in a chain the poll stands.
-    held = loads(record.held) if record.held else {}
-    parents = {
-        "root_id": held.get("root_id") or settled.poll_id,
-        "parent_id": held.get("parent_id"),
-    }
-    return [("task-received", {**row, **parents}), retried]
+
+
+def answered(answer: str) -> str:
+    """Return an answer, as records keep it, for people: ``200 in 12 ms: {...}``."""
+    status, excerpt, elapsed_ms, _ = json.loads(answer)
+    return f"{status or 'no answer'} in {elapsed_ms} ms: {excerpt}"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -55,11 +55,18 @@ class Keys:
         #: HASH, what processes have counted of attempts and calls -> number (`pollers.store.meter`). About 20
         #: small fields for each of 50 origins.
         self.metrics = tag + "metrics"
+        #: SET, ids of polls that were nudged while an attempt of theirs was under way. Expires in an hour,
+        #: as those do that never settle.
+        self.nudged = tag + "nudged"
         self._tag = tag
 
     def ended(self, poll_id: str) -> str:
         """STRING, the record of a delivered poll without its value. Expires with `result_expires`."""
         return f"{self._tag}ended:{poll_id}"
+
+    def history(self, poll_id: str) -> str:
+        """LIST, the last attempts of a poll (see `pollers.store.history`). Expires with ``ended:<id>``."""
+        return f"{self._tag}history:{poll_id}"
 
     def admissions(self, origin: str) -> str:
         """STRING, polls of an origin that were admitted in this second. Expires with it."""

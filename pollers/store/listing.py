@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from itertools import chain
+from collections.abc import Callable, Collection, Generator, Iterator
 from typing import cast
 
 from pollers.store.connection import translated_errors
@@ -23,10 +22,12 @@ def polls_in(
     *,
     tag: str | None = None,
     batch: int = BATCH,
+    on_looked: Callable[[int], None] = lambda count: None,
 ) -> Iterator[tuple[str, Found]]:
-    """Return the polls in one of the states, in no order: those whose outcome is not delivered yet.
+    """Yield the polls in one of the states, in no order: those whose outcome is not delivered yet.
 
-    With ``tag``, only those that have it: all are looked at, as tags have no index.
+    With ``tag``, only those that have it: all are looked at, as tags have no index. ``on_looked`` is told
+    how many were looked at so far.
 
     A poll that is there from the first batch to the last is yielded once; one that comes or goes
     meanwhile, once or never. What cannot be read (damaged, or not a record) is left out.
@@ -35,30 +36,43 @@ def polls_in(
         StoreUnavailable: Redis cannot be reached.
 
     """
-    return chain.from_iterable(_polls_in(store, states, tag, batch) for store in polls.stores)
+    before = 0
+
+    def note(looked: int) -> None:
+        on_looked(before + looked)
+
+    for store in polls.stores:
+        before += yield from _polls_in(store, states, tag, batch, note)
 
 
 def _polls_in(
-    store: Store, states: Collection[str], tag: str | None, batch: int
-) -> Iterator[tuple[str, Found]]:
+    store: Store,
+    states: Collection[str],
+    tag: str | None,
+    batch: int,
+    on_looked: Callable[[int], None],
+) -> Generator[tuple[str, Found], None, int]:
+    """Yield the polls of one shard; return how many were looked at."""
     seen: set[str] = set()
-    cursor = 0
+    cursor, looked = 0, 0
     while True:
         with translated_errors(store.client):
             answer = store.client.hscan(store.keys.polls, cursor, count=batch)
         cursor, packed = cast(tuple[int, dict[bytes, bytes]], answer)
         records = {}
         for raw_id, raw in packed.items():
-            poll_id, record = raw_id.decode(), _read(raw)
+            poll_id, record = raw_id.decode(), read_record(raw)
             # HSCAN repeats what moves while the hash grows.
             if record is None or record.state not in states or poll_id in seen:
                 continue
-            if tag is None or tag in _tags(record):
+            if tag is None or tag in tags_of(record):
                 records[poll_id] = record
         seen.update(records)
+        looked += len(packed)
+        on_looked(looked)
         yield from _with_due_times(store, records)
         if cursor == 0:
-            return
+            return looked
 
 
 def count_polls(polls: Polls) -> int:
@@ -105,7 +119,8 @@ def _with_due_times(store: Store, records: dict[str, Record]) -> Iterator[tuple[
         yield poll_id, Found(record, None if due is None else int(due), now_ms)
 
 
-def _tags(record: Record) -> list[str]:
+def tags_of(record: Record) -> list[str]:
+    """Return the tags of a poll."""
     # Most specs have none, and need not be parsed.
     if '"tags":' not in record.spec:
         return []
@@ -115,7 +130,8 @@ def _tags(record: Record) -> list[str]:
         return []
 
 
-def _read(packed: bytes) -> Record | None:
+def read_record(packed: bytes) -> Record | None:
+    """Return a record, or None when it is damaged or of a newer version."""
     try:
         return Record.unpack(packed)
     except ValueError:

@@ -8,7 +8,7 @@ from importlib import resources
 #: Every script, in the order of a poll's life.
 NAMES = (
     *("admit", "dispatch", "begin", "join", "settle", "told", "release", "claim", "deliver"),
-    *("cancel", "nudge", "pause", "resume", "govern", "shut", "open", "adopt", "note", "measure"),
+    *("end", "nudge", "pause", "resume", "reschedule", "govern", "shut", "open", "adopt", "note", "measure"),
 )
 
 #: What a script builds on, beside ``record``.
@@ -17,7 +17,7 @@ PRELUDES = {
     "begin": ("gates", "sharing"),
     "join": ("gates", "lots", "sharing"),
     "settle": ("gates", "breaker"),
-    "cancel": ("gates", "sharing"),
+    "end": ("gates", "sharing"),
     "pause": ("gates", "sharing"),
     "govern": ("gates",),
     "shut": ("gates",),

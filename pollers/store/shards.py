@@ -76,6 +76,10 @@ class Shards:
         """Cancel a poll."""
         return self._wherever(poll_id, lambda store: store.cancel(poll_id), "unknown")
 
+    def end(self, poll_id: str, state: str, outcome: str = "") -> str:
+        """End a poll."""
+        return self._wherever(poll_id, lambda store: store.end(poll_id, state, outcome), "unknown")
+
     def nudge(self, poll_id: str) -> str:
         """Make a waiting poll due now."""
         return self._wherever(poll_id, lambda store: store.nudge(poll_id), "unknown")
@@ -91,6 +95,11 @@ class Shards:
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more)."""
         return self._wherever(poll_id, lambda store: store.find(poll_id), None)
+
+    def holding(self, poll_id: str) -> Store:
+        """Return the shard that has a poll; the one that would have it, when none does."""
+        home = self._home(poll_id)
+        return self._wherever(poll_id, lambda store: store if store.find(poll_id) else home, home)
 
     def shut(self, origin: str) -> bool:
         """Pause an origin; return whether it was not paused before."""

@@ -11,6 +11,7 @@ from typing import Any, Self
 import msgpack
 import redis
 
+from pollers import log_lines
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
 from pollers.store.calls import Calls, patience
@@ -30,12 +31,6 @@ from pollers.store.values import (
 )
 
 logger = logging.getLogger(__name__)
-
-_CHANGES = {
-    b"held": "Polls of %s are held: it asked to be left alone.",
-    b"open": "The breaker of %s has opened: too many of its attempts fail.",
-    b"closed": "The breaker of %s has closed: it answers again.",
-}
 
 #: A running attempt may settle so long after its deadline, in ms: its request ends with the deadline,
 #: and the answer still has to travel. Together with a dispatcher's tick it stays under one second.
@@ -80,6 +75,10 @@ class Store:
     def connect(cls, settings: Settings) -> Self:
         """Return the store at ``settings.redis_url``; the first call connects."""
         return cls(connect(settings.redis_url, Keys(settings.prefix).polls), settings)
+
+    def holding(self, poll_id: str) -> Store:
+        """Return the schedule that has a poll: of one there is no choice."""
+        return self
 
     @property
     def stores(self) -> tuple[Store, ...]:
@@ -167,15 +166,17 @@ class Store:
             "settle",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
-                *(keys.gates, keys.turns, keys.shares),
+                *(keys.gates, keys.turns, keys.shares, keys.nudged),
+                *(keys.history(one.poll_id) for one in settlements),
             ],
             [
-                *(_ms(self._settings.lease), random.random()),
-                *(msgpack.packb(settlement) for settlement in settlements),
+                *(_ms(self._settings.lease), random.random(), self._settings.history),
+                # Lua's MessagePack knows one type for text and bytes.
+                *(msgpack.packb(settlement, use_bin_type=False) for settlement in settlements),
             ],
         )
         for origin, change in zip(changes[::2], changes[1::2], strict=True):
-            logger.warning(_CHANGES[change], origin.decode())
+            log_lines.origin_changed(origin.decode(), change.decode())
             self.on_change(origin.decode(), change.decode())
         return [Record.unpack(result) if isinstance(result, bytes) else bool(result) for result in results]
 
@@ -202,22 +203,29 @@ class Store:
     def deliver(self, poll_id: str, life: float) -> bool:
         """Note that an outcome was delivered; its record is kept for ``life`` seconds more."""
         keys = self.keys
-        key_list = [keys.polls, keys.releases, keys.ended(poll_id), keys.stats]
+        key_list = [
+            *(keys.polls, keys.releases, keys.ended(poll_id), keys.stats),
+            keys.history(poll_id),
+        ]
         return bool(self._patiently("deliver", key_list, [poll_id, _ms(life)]))
 
     def cancel(self, poll_id: str) -> str:
         """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
+        return self.end(poll_id, "cancelled")
+
+    def end(self, poll_id: str, state: str, outcome: str = "") -> str:
+        """End a poll from outside; return the state it has now, that of an end before, or ``unknown``."""
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
             *(keys.suspect, keys.gates, keys.turns, keys.shares, keys.asking),
         ]
-        return str(self._patiently("cancel", key_list, [poll_id]).decode())
+        return str(self._patiently("end", key_list, [poll_id, state, outcome]).decode())
 
     def nudge(self, poll_id: str) -> str:
-        """Make a waiting poll due now; return its state, or ``unknown``."""
+        """Make a poll due now, or when the attempt under way has settled; return its state or ``unknown``."""
         keys = self.keys
-        key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats]
+        key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats, keys.nudged]
         return str(self._patiently("nudge", key_list, [poll_id]).decode())
 
     def pause(self, poll_id: str) -> str:

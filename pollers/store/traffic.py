@@ -171,6 +171,16 @@ def _gates(store: Store, kind: str) -> list[Gate]:
     ]
 
 
+def origin_gate(store: Store, origin: str) -> Gate:
+    """Return the gate of an origin, open where nothing is known; does not count the polls that wait at it."""
+    with translated_errors(store.client):
+        pipe = store.client.pipeline(transaction=False)
+        pipe.hget(store.keys.gates, _ORIGIN + origin)
+        pipe.time()
+        packed, (seconds, microseconds) = pipe.execute()
+    return Gate(origin, _state(packed) if packed else {}, 0, seconds * 1000 + microseconds // 1000)
+
+
 def _apply(store: Store) -> None:
     """Give every known gate the rules that are in force now."""
 

@@ -155,6 +155,8 @@ class Settlement(NamedTuple):
     hold_ms: int = 0
     #: Whether the attempt met trouble that a breaker counts; None when it had the answer of another.
     trouble: bool | None = False
+    #: The attempt as its poll's history has it (`pollers.store.history.Entry.pack`); empty for none.
+    entry: bytes = b""
 
 
 class Claim(NamedTuple):

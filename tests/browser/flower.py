@@ -79,7 +79,8 @@ def rows(browser: Chrome) -> list[dict[str, str]]:
         const table = document.querySelector('#tasks-table');
         const names = [...table.querySelectorAll('thead th')].map(head => head.dataset.column);
         return [...table.querySelectorAll('tbody tr')].map(row =>
-            Object.fromEntries([...row.cells].map((cell, at) => [names[at], cell.innerText.trim()])));
+            Object.fromEntries([...row.cells].map((cell, at) =>
+                [names[at], cell.innerText.trim().replaceAll('\u00a0', ' ')])));
     """
     found: list[dict[str, str]] = browser.execute_script(script)
     return found

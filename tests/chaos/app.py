@@ -14,8 +14,7 @@ from typing import Any
 
 from redis.connection import AbstractConnection
 
-from pollers import app, changes
-from pollers.dispatcher import Dispatching
+from pollers import app, changes, completion, sending
 from pollers.store import Store, store
 from pollers.transport import Transport
 
@@ -119,7 +118,7 @@ def poison(owner: type, name: str) -> None:
 
 POINTS = {
     "between dispatch and publish": lambda: after(Store, "dispatch", lambda found: found.packs),
-    "with packs queued": lambda: after(Dispatching, "_send", lambda _: True),
+    "with packs queued": lambda: after(sending, "_send", lambda _: True),
     "during begin": lambda: in_flight(Store, "begin"),
     "between begin and request": lambda: after(Store, "begin", lambda begun: begun.polls),
     "during the request": lambda: during(Transport, "fetch", 0.03),
@@ -131,7 +130,9 @@ POINTS = {
     "between result and delivery": lambda: before(Store, "deliver"),
     "before a change is told": lambda: before(changes, "send"),
     "after a change is told": lambda: before(Store, "told"),
-    "every message twice": lambda: twice(Dispatching, "_send"),
+    "before a webhook is admitted": lambda: before(completion, "tell"),
+    "after a webhook is admitted": lambda: after(completion, "tell", lambda _: True),
+    "every message twice": lambda: twice(sending, "_send"),
     "poison": lambda: poison(Transport, "fetch"),
 }
 #: Those at which a process dies when it has passed often enough.

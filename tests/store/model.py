@@ -34,7 +34,7 @@ PICKS = st.integers(0, 5)
 SPEC = '{"url":"http://127.0.0.1/"}'
 #: What may follow a state in one step; a state may always stay.
 FOLLOWS = {
-    "waiting": {"running", "timed_out", "failed", "cancelled"},
+    "waiting": {"running", *TERMINAL_STATES},
     "running": {"waiting", *TERMINAL_STATES},
     **{state: {"delivered"} for state in TERMINAL_STATES},
     "delivered": set(),
@@ -205,6 +205,19 @@ class StoreMachine(RuleBasedStateMachine):
         if before in LIVE_STATES:
             assert answer == "cancelled"
             self.states[poll_id] = "cancelled"
+        elif before != "delivered":
+            assert answer == before
+
+    @precondition(lambda self: self.states)
+    @rule(pick=PICKS, state=st.sampled_from(["succeeded", "failed"]))
+    def end(self, pick: int, state: str) -> None:
+        """Somebody knows how a poll came out."""
+        poll_id = latest(list(self.states), pick)
+        before = self.states[poll_id]
+        answer = self.store.end(poll_id, state, "{}")
+        if before in LIVE_STATES:
+            assert answer == state
+            self.states[poll_id] = state
         elif before != "delivered":
             assert answer == before
 

@@ -10,9 +10,10 @@ import msgpack
 import pytest
 
 from pollers.store import Pack, Record, Settlement, scripts
-from tests.store.conftest import World
+from pollers.store.reschedule import Revision, reschedule
+from tests.store.conftest import SPEC, World
 
-_KEY = re.compile(r"KEYS\[(\d+)(?: \+ (\d)i)?\]")
+_KEY = re.compile(r"KEYS\[(\d+)(?: \+ (\d?)i)?\]")
 _ARG = re.compile(r"ARGV\[(\d+)(?: \+ (\d?)i)?\]")
 
 
@@ -51,6 +52,7 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     world.store.nudge("p")
     world.store.pause("p")
     world.store.resume("p")
+    reschedule(world.store, "p", Revision(SPEC, SPEC, wait=5.0))
     world.store.govern({"limit:l": {"burst": 1}, "origin:o": None})
     world.store.shut("o")
     world.store.open("o")

@@ -48,14 +48,51 @@ def test_a_nudge_does_not_move_an_overdue_poll_back(world: World) -> None:
     assert world.store.client.zscore(world.store.keys.schedule, "p") == before
 
 
-def test_a_running_or_ended_poll_cannot_be_nudged(world: World) -> None:
-    """Its state is told instead."""
+def test_a_poll_that_is_nudged_in_an_attempt_is_due_after_it(world: World) -> None:
+    """Once: what the nudge is about may have come after the answer."""
     world.admit("p")
     world.begin("p")
     assert world.store.nudge("p") == "running"
+    assert world.settle("p")
+    assert world.due_in("p") <= 0
+    world.begin("p")
+    assert world.settle("p", attempt=2)
+    assert world.due_in("p") > 50
+
+
+def test_an_ended_poll_cannot_be_nudged(world: World) -> None:
+    """Its state is told instead, and what was remembered of it is forgotten."""
+    world.admit("p")
+    world.begin("p")
+    world.store.nudge("p")
     world.settle("p", state="failed", outcome="{}")
     assert world.store.nudge("p") == "failed"
     assert not world.scheduled("p")
+    assert not world.store.client.exists(world.store.keys.nudged)
+
+
+def test_a_poll_is_ended_from_outside(world: World) -> None:
+    """By whoever knows its outcome: the attempt under way is refused, and the outcome is delivered."""
+    world.admit("p")
+    world.begin("p")
+    assert world.store.end("p", "succeeded", '{"value":1}') == "succeeded"
+    assert world.settle("p", state="failed", outcome="{}") is False
+    assert (world.record("p").state, world.record("p").outcome) == ("succeeded", '{"value":1}')
+    assert world.releasing("p")
+    assert world.store.client.hget(world.store.keys.stats, "succeeded") == b"1"
+
+
+def test_ending_a_poll_twice_keeps_the_first_end(world: World) -> None:
+    """As a webhook may come twice, and two may contradict."""
+    world.admit("p")
+    world.store.end("p", "succeeded", '{"value":1}')
+    before = world.record("p")
+    assert world.store.end("p", "succeeded", '{"value":2}') == "succeeded"
+    assert world.store.end("p", "failed", "{}") == "succeeded"
+    assert world.store.cancel("p") == "succeeded"
+    assert world.record("p") == before
+    world.store.deliver("p", 60)
+    assert world.store.end("p", "failed", "{}") == "succeeded"
 
 
 def test_nobody_knows_a_stranger(world: World) -> None:

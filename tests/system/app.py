@@ -28,6 +28,16 @@ def of_function() -> HTTPBasicAuth:
     return HTTPBasicAuth("me", os.environ["TESTS_PASSWORD"])
 
 
+#: Signs the webhooks of polls.
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@credential("webhook")
+def webhook() -> dict[str, str]:
+    """Give the secret of webhooks."""
+    return {"kind": "webhook", "secret": WEBHOOK_SECRET}
+
+
 def _note(name: str, value: Any) -> None:
     client = redis.Redis.from_url(os.environ["POLLERS_REDIS_URL"])
     client.rpush(SEEN + name, json.dumps(value))

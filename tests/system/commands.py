@@ -75,10 +75,10 @@ class Commands:
         """Start a command that is to be ended by a signal."""
         return Running([*COMMAND, *arguments], self.directory, self.environment)
 
-    def at_terminal(self, *arguments: str) -> Terminal:
+    def at_terminal(self, *arguments: str, lines: int = 24, columns: int = 80) -> Terminal:
         """Start a command at a terminal of its own."""
         command = [sys.executable, "-c", _TAKE_TERMINAL, *COMMAND, *arguments]
-        return Terminal(command, self.directory, {**self.environment, "TERM": "xterm"})
+        return Terminal(command, self.directory, {**self.environment, "TERM": "xterm"}, (lines, columns))
 
     @staticmethod
     def _checked(ended: Ended) -> Ended:
@@ -158,9 +158,15 @@ class Running:
 class Terminal:
     """A command at a terminal: what it draws, the keys it gets, and how it leaves the terminal."""
 
-    def __init__(self, command: list[str], directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        size: tuple[int, int],
+    ) -> None:
         self._ours, self._theirs = pty.openpty()
-        termios.tcsetwinsize(self._theirs, (24, 80))
+        termios.tcsetwinsize(self._theirs, size)
         self.before = termios.tcgetattr(self._theirs)
         self.process = subprocess.Popen(
             command,

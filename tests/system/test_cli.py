@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 DONE = "status == 'completed'"
 COMMANDS = (
-    *("run", "submit", "probe", "ls", "show", "cancel", "nudge", "pause", "resume"),
+    *("run", "submit", "probe", "ls", "show", "top", "cancel", "nudge", "pause", "resume"),
     *("limits", "origins", "metrics", "doctor", "dev"),
 )
 #: A Redis that nobody listens at.
@@ -352,6 +352,54 @@ def test_polls_are_paused_and_resumed_by_id_and_by_tag(pollers: Commands, endpoi
         assert pollers("pause", *arguments).code == 2
 
 
+@pytest.mark.slow
+def test_what_a_filter_selects_is_steered_together(pollers: Commands, endpoint: Endpoint) -> None:
+    """Rehearsed first; many only when that is meant."""
+    url, file = endpoint.script("/job", Reply(202)), pollers.directory / "urls.txt"
+    file.write_text(f"{url}\n" * 30)
+    pollers("submit", f"@{file}", "--until", "done", "--tag", "many")
+    pollers("submit", url, "--id", "other")
+
+    rehearsed = pollers("cancel", "--tag", "many", "--dry-run")
+    assert rehearsed.out.splitlines()[0] == "30 polls would be cancelled:"
+    assert rehearsed.out.splitlines()[-1] == "  and 10 more"
+    asked = pollers("cancel", "--tag", "many")
+    assert (asked.code, "30 polls match" in asked.err, "--yes" in asked.err) == (2, True, True)
+    assert pollers("cancel", "--tag", "many", "--yes").out == "30 polls cancelled; 0 had ended before.\n"
+    assert pollers("nudge", "--origin", url, "--json").json() == [
+        {"id": "other", "done": True, "state": "waiting"}
+    ]
+    assert pollers("cancel", "--older-than", "1h").err == "No polls match.\n"
+    assert pollers("cancel", "other", "--dry-run", "--json").json()[0]["id"] == "other"
+    assert pollers("cancel", "--older-than", "soon").code == 2
+
+
+@pytest.mark.slow
+def test_ls_pages_sorts_and_follows(pollers: Commands, endpoint: Endpoint) -> None:
+    """By the place that each page names; a list that is followed prints what changes."""
+    url = endpoint.script("/job", Reply(202))
+    for number, timeout in enumerate(("3h", "1h", "2h")):
+        pollers("submit", url, "--id", f"p{number}", "--timeout", timeout)
+    listed, place = [], ()
+    while True:
+        page = pollers("ls", "--limit", "1", "--json", *place)
+        listed += [poll["id"] for poll in page.json()]
+        if "--after" not in page.err:
+            break
+        place = tuple(page.err.split("; ")[1].split()[:2])
+    assert listed == ["p0", "p1", "p2"]
+    by_deadline = pollers("ls", "--sort", "deadline", "--reverse", "--json").json()
+    assert [poll["id"] for poll in by_deadline] == ["p0", "p2", "p1"]
+    assert [poll["id"] for poll in pollers("ls", "--overdue", "0s", "--json").json()] == listed
+    assert pollers("ls", "--after", "nonsense").code == 2
+    with pollers.start("ls", "--follow", "--json") as running:
+        wait_until(lambda: len(running.out.splitlines()) == 3, 20)
+        pollers("cancel", "p1")
+        wait_until(lambda: len(running.out.splitlines()) == 4, 20)
+        ended = running.end()
+    assert (ended.code, json.loads(ended.out.splitlines()[-1])["state"]) == (130, "cancelled")
+
+
 def test_origins_are_paused_and_shown(pollers: Commands) -> None:
     """Also before a poll of theirs is known."""
     assert pollers("origins").err == "Nothing is known of any origin.\n"
@@ -384,7 +432,7 @@ def test_the_json_of_each_command_is_for_programs(pollers: Commands, endpoint: E
     assert pollers("submit", url, "--id", "a", "--timeout", "1h", "--json").json() == {"id": "a"}
 
     (listed,) = pollers("ls", "--json").json()
-    assert listed == pollers("show", "a", "--json").json()
+    assert {**listed, "history": []} == pollers("show", "a", "--json").json()
     assert (listed["attempts"], listed["last_answer"], listed["ended"]) == (0, None, None)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", listed["deadline"])
     assert pollers("nudge", "a", "--json").json() == [{"id": "a", "done": True, "state": "waiting"}]
@@ -615,7 +663,7 @@ def test_every_command_has_help_with_an_example(alone: Commands, command: str) -
     """It can be copied from there."""
     ended = alone(command, "--help")
     assert ended.code == 0
-    assert f"Example{'' if command in ('nudge', 'dev') else 's'}:\n    pollers {command}" in ended.out
+    assert f"Examples:\n    pollers {command}" in ended.out
 
 
 def test_the_help_names_every_command_and_exit_code(alone: Commands) -> None:

@@ -242,5 +242,5 @@ def test_a_worker_tells_once_of_a_misspelt_setting(shared_redis_url: str) -> Non
         shared_redis_url, name="misspelt", pool="prefork", queues="misspelt", settings=settings
     ) as worker:
         poll.apply_async(("http://127.0.0.1:1/",), {"max_errors": 1}, queue="misspelt")
-        wait_until(lambda: "PollFailed" in worker.log())
+        wait_until(lambda: " failed after 1 attempt" in worker.log())
         assert worker.log().count("did you mean POLLERS_PACK_SIZE?") == 1

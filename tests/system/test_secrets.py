@@ -24,6 +24,7 @@ from celery import Celery
 from pollers import PollEnded, PollResult, poll
 from tests.browser.flower import flower
 from tests.endpoints import Arrival, Endpoint, Reply
+from tests.system.app import WEBHOOK_SECRET
 from tests.system.commands import Commands
 from tests.system.workers import Worker
 from tests.transport.services import TokenService
@@ -107,7 +108,7 @@ def tokens() -> Iterator[TokenService]:
 
 
 @pytest.fixture
-def environment(tokens: TokenService, tmp_path: Path) -> dict[str, str]:
+def environment(tokens: TokenService, tmp_path: Path, log_format: str) -> dict[str, str]:
     """Return what a worker's environment holds: each kind of credential, some of them in a file."""
     file = {
         "digest": {"kind": "digest", "user": "me", "password": SECRETS["digest"]},
@@ -130,6 +131,7 @@ def environment(tokens: TokenService, tmp_path: Path) -> dict[str, str]:
     return {
         "TESTS_PASSWORD": SECRETS["of-function"],
         "POLLERS_CREDENTIALS_FILE": str(tmp_path / "credentials.json"),
+        "POLLERS_LOG_FORMAT": log_format,
         **{f"POLLERS_CREDENTIAL_{name.upper()}": json.dumps(fields) for name, fields in variables.items()},
     }
 
@@ -188,6 +190,7 @@ def contents(client: redis.Redis) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("log_format", ["text", "json"])
 def test_secrets_are_found_nowhere(
     application: Celery,
     shared_redis_url: str,
@@ -206,6 +209,7 @@ def test_secrets_are_found_nowhere(
         settings=environment,
         arguments=["--loglevel", "DEBUG"],
     )
+    told_at = gossip.url("/hook/done")
     with worker, flower(shared_redis_url) as url:
         results = {
             (name, end): poll.apply_async(
@@ -217,7 +221,10 @@ def test_secrets_are_found_nowhere(
             for name in SECRETS
             for end in ENDS
         }
+        hooked = {"auth": "header", "until": "end == 'done'", "webhook": told_at}
+        poll.apply_async([gossip.url("/header/done")], hooked, queue="secrets")
         told = {key: ended(result) for key, result in results.items()}
+        wait_until(lambda: gossip.arrivals("/hook/done"), 20)
         places = {
             "results": " ".join(told.values()),
             "keys": contents(client),
@@ -229,6 +236,7 @@ def test_secrets_are_found_nowhere(
         places["commands of Redis"] = "\n".join(everything.commands)
     places = {name: revealed(text) for name, text in places.items()}
     assert {name: found(text) for name, text in places.items() if found(text)} == {}
+    assert [name for name, text in places.items() if WEBHOOK_SECRET.removeprefix("whsec_") in text] == []
     assert [token for token in tokens.issued if any(token in text for text in places.values())] == []
     assert_that_all_was_used(gossip, tokens, told, places)
 
@@ -284,6 +292,7 @@ def assert_that_all_was_used(
         "dropped": False
     }
     assert "has no kind of" in told["wrong", "done"]
+    assert "Attempt 1 of poll" in places["log"]
     for name in ("results", "keys", "log", "commands of Redis", "Flower /api/tasks", "statuses"):
         assert "/header/denied" in places[name], name
     assert any(MARKER in text for name, text in places.items() if name.startswith("pollers run"))

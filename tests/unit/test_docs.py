@@ -55,7 +55,7 @@ def test_the_table_of_parameters_is_complete() -> None:
 def test_examples_in_python_compile(page: str) -> None:
     """Of every page."""
     for example in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL):
-        if not example.startswith("--8<--"):
+        if not example.lstrip().startswith("--8<--"):
             compile(example, page, "exec")
 
 

@@ -79,12 +79,14 @@ def test_an_invalid_poll_names_every_wrong_field() -> None:
 def test_the_public_names_are_these() -> None:
     """A change here is a change for users."""
     assert pollers.__all__ == [
+        "AlreadyEnded",
         "Exponential",
         "InvalidPoll",
         "LastAnswer",
         "Linear",
         "Match",
         "Overview",
+        "PastAttempt",
         "PollCancelled",
         "PollEnded",
         "PollError",

@@ -24,6 +24,7 @@ from pollers.spec import PollSpec
         ("conditional", "no", False),
         ("keep_params", ("api-version",), ["api-version"]),
         ("long_poll", "30s", 30.0),
+        ("webhook", "http://me/", {"url": "http://me/", "auth": "webhook"}),
         (
             "acceptors",
             '[{"state": "success", "matcher": "status", "expected": 200}]',

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pollers.redaction import redact_params, redact_url
+from pollers.redaction import redact_params, redact_text, redact_url
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,24 @@ def test_parameters_are_shown_without_their_secrets() -> None:
 def test_a_body_of_text_is_not_shown() -> None:
     """It may be anything."""
     assert redact_params({"data": "password=x"})["data"] == "***"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"status": "running", "tokens": 3}', '{"status": "running", "tokens": "***"}'),
+        ('{"access_token":"abc","b":"c"}', '{"access_token":"***","b":"c"}'),
+        ('{"a": {"password": "x \\" y", "n": 1}}', '{"a": {"password": "***", "n": 1}}'),
+        ('{"secret": "cut off at the e', '{"secret": "***"'),
+        ('{"credentials": {"user": "me"}, "n": 1}', '{"credentials": "***"'),
+        ('{"inner": "{\\"token\\": \\"abc\\"}"}', '{"inner": "{\\"token\\": "***"}"}'),
+        ("state=done&sig=abc&n=1", "state=done&sig=***&n=1"),
+        ("<job><apikey>abc</apikey><n>1</n></job>", "<job><apikey>***</apikey><n>1</n></job>"),
+        ("see https://me:pw@example.com/a?sig=x", "see https://***@example.com/a?sig=***"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("nothing to hide, 5 < 6 = no", "nothing to hide, 5 < 6 = no"),
+    ],
+)
+def test_an_excerpt_is_shown_without_its_secrets(text: str, shown: str) -> None:
+    """Wherever a name says that a value is secret: JSON, also cut off or inside JSON; forms; XML; URLs."""
+    assert redact_text(text) == shown

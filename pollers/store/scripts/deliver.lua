@@ -7,6 +7,7 @@
 --   KEYS[2] -> releases
 --   KEYS[3] -> ended:<id>
 --   KEYS[4] -> stats
+--   KEYS[5] -> history:<id>
 --   ARGV[1] -> id of the poll
 --   ARGV[2] -> life of the record in ms from now; 0 keeps nothing
 --
@@ -14,7 +15,7 @@
 --
 -- Cost: O(log n) for n polls in releases.
 
-local polls, releases, ended = KEYS[1], KEYS[2], KEYS[3]
+local polls, releases, ended, history = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
 stats = KEYS[4]
 local id, life = ARGV[1], tonumber(ARGV[2])
 
@@ -22,6 +23,7 @@ local record = read_record(polls, id)
 if not record or not ENDED_STATES[record[STATE]] then return 0 end
 record[HELD], record[PROGRESS], record[OUTCOME] = '', '', ''
 if life > 0 then redis.call('SET', ended, cmsgpack.pack(record), 'PX', life) end
+redis.call('PEXPIRE', history, life)
 redis.call('HDEL', polls, id)
 redis.call('ZREM', releases, id)
 return 1

@@ -13,12 +13,15 @@
 --   KEYS[6] -> gates
 --   KEYS[7] -> turns
 --   KEYS[8] -> shares
+--   KEYS[9] -> nudged
+--   KEYS[10 + i] -> history:<id> of the poll of attempt i (from 0)
 --   ARGV[1] -> ms that the caller has to publish the held tasks of polls that end
 --   ARGV[2] -> a number from 0 to 1 at random, for what must not happen everywhere at once
---   ARGV[3 + i] -> one settled attempt (from 0) as a MessagePack array: id, attempt, state (`waiting`,
+--   ARGV[3] -> attempts that a history has at least
+--   ARGV[4 + i] -> settled attempt i as a MessagePack array: id, attempt, state (`waiting`,
 --     `succeeded` or `failed`), next due time in ms, progress, answer, outcome, ms that the
 --     origin asked to be left alone (0 when it did not), whether the attempt met trouble (nil when it made no
---     request of its own, and so says nothing new)
+--     request of its own, and so says nothing new), its entry in the history, or empty
 --
 -- Output: {results, changes}: one result per attempt: 0 refused, 1 waiting again, or the packed record of a poll
 --   that ended; the flat list {origin, change, ...} of origins that are `held` now, or whose breaker is
@@ -29,11 +32,16 @@
 local polls, schedule, releases, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
 stats = KEYS[4]
 traffic.gates, traffic.turns, traffic.shares = KEYS[6], KEYS[7], KEYS[8]
-local lease, draw = tonumber(ARGV[1]), tonumber(ARGV[2])
+local lease, draw, remembered = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+
+-- Entries by which a history may be longer than it has to be, so that it is cut once in so many attempts. Python
+-- writes an entry that needs none before it as often (pollers/store/history.py).
+local STRETCH = 10
 
 local now = clock_ms()
 local results, changes, counts = {}, {}, {}
 local gated = redis.call('EXISTS', traffic.gates) == 1
+local nudged = redis.call('EXISTS', KEYS[9]) == 1
 
 local function count(counter)
   counts[counter] = (counts[counter] or 0) + 1
@@ -57,14 +65,21 @@ local function tell_gates(id, record, hold, trouble)
   end
 end
 
+local function remember(history, entry)
+  if redis.call('RPUSH', history, entry) >= remembered + STRETCH then
+    redis.call('LTRIM', history, -remembered, -1)
+  end
+end
+
 local settled, ids, places = {}, {}, {}
-for i = 3, #ARGV do
-  settled[i - 2] = cmsgpack.unpack(ARGV[i])
-  ids[i - 2] = settled[i - 2][1]
+for i = 4, #ARGV do
+  settled[i - 3] = cmsgpack.unpack(ARGV[i])
+  ids[i - 3] = settled[i - 3][1]
 end
 fetch_records(polls, ids)
 for i = 1, #settled do
-  local id, attempt, state, due, progress, answer, outcome, hold, trouble = unpack(settled[i])
+  -- By the number of fields: one of them may be nil.
+  local id, attempt, state, due, progress, answer, outcome, hold, trouble, entry = unpack(settled[i], 1, 10)
   local record = read_record(polls, id)
   if not record or record[STATE] ~= 'running' or record[ATTEMPT] ~= attempt then
     results[i] = 0
@@ -81,6 +96,7 @@ for i = 1, #settled do
       record[CRASHES] = 0
       if redis.call('GET', suspect) == id then redis.call('DEL', suspect) end
     end
+    if nudged and redis.call('SREM', KEYS[9], id) == 1 then due = now end
     if state == 'waiting' then
       write_record(polls, id, record)
       places[#places + 1], places[#places + 2] = math.min(due, record[DEADLINE]), id
@@ -92,7 +108,9 @@ for i = 1, #settled do
       redis.call('ZADD', releases, now + lease, id)
       count(state)
     end
+    if entry ~= '' then remember(KEYS[i + 9], entry) end
     count('settled')
+    if trouble then count('troubled') end
     if gated or hold > 0 then tell_gates(id, record, hold, trouble) end
   end
 end

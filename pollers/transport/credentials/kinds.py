@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
@@ -9,6 +10,7 @@ from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
+from pollers import standard_webhooks
 from pollers.transport.credentials.oauth2 import ClientCredentials, Fetch
 from pollers.transport.failures import Refused
 
@@ -38,6 +40,28 @@ class InQuery(AuthBase):
         return request
 
 
+class WebhookSignature(AuthBase):
+    """The signature of Standard Webhooks, by one secret or by several with spaces between them."""
+
+    def __init__(self, secret: str) -> None:
+        self._secrets = secret.split()
+        for one in self._secrets:
+            standard_webhooks.key_of(one)
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        message_id = request.headers.get(standard_webhooks.ID)
+        if not message_id:
+            raise Refused(f"a webhook needs the header {standard_webhooks.ID}")
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else bytes(body)
+        now = int(time.time())
+        request.headers[standard_webhooks.TIMESTAMP] = str(now)
+        request.headers[standard_webhooks.SIGNATURE] = " ".join(
+            standard_webhooks.sign(one, str(message_id), now, body) for one in self._secrets
+        )
+        return request
+
+
 def _name_of(pair: str) -> str:
     return unquote_plus(pair.partition("=")[0])
 
@@ -58,11 +82,12 @@ _KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., AuthBase
         ("scope", "audience", "client_auth"),
         ClientCredentials,
     ),
+    "webhook": (("secret",), (), WebhookSignature),
 }
 #: Fields that any kind may have beside its own.
 _COMMON = frozenset({"kind", "origins"})
 #: Fields that are secret.
-_SECRET = frozenset({"token", "password", "value", "client_secret"})
+_SECRET = frozenset({"token", "password", "value", "client_secret", "secret"})
 
 
 def auth_of(name: str, fields: Mapping[str, Any], fetch: Fetch) -> AuthBase:
@@ -85,7 +110,10 @@ def auth_of(name: str, fields: Mapping[str, Any], fetch: Fetch) -> AuthBase:
     if unknown:
         raise Refused(f"the credential {name!r} has {', '.join(sorted(unknown))}, which {kind} does not take")
     given = {field: fields[field] for field in (*needed, *optional) if field in fields}
-    return make(**given) if make is not ClientCredentials else make(name=name, fetch=fetch, **given)
+    try:
+        return make(**given) if make is not ClientCredentials else make(name=name, fetch=fetch, **given)
+    except ValueError as error:
+        raise Refused(f"the credential {name!r} cannot be used: {error}") from None
 
 
 def _is_line(value: object) -> bool:

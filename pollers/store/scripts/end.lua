@@ -1,4 +1,6 @@
--- Cancels a poll: it never runs again, a running attempt is refused, its held task is due now.
+-- Ends a poll from outside: it is cancelled, or somebody knows how it came out.
+--
+-- It never runs again, a running attempt is refused, its held task is due now.
 --
 -- Input:
 --   KEYS[1] -> polls
@@ -12,15 +14,17 @@
 --   KEYS[9] -> shares
 --   KEYS[10] -> asking
 --   ARGV[1] -> id of the poll
+--   ARGV[2] -> terminal state that it gets
+--   ARGV[3] -> outcome as JSON text, or empty
 --
--- Output: `cancelled`; the terminal state it had reached before; or `unknown`.
+-- Output: the terminal state that it has now, which may be one that it had reached before; or `unknown`.
 --
 -- Cost: O(log n) for n live polls.
 
 local polls, schedule, releases, ended, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
 stats = KEYS[4]
 traffic.gates, traffic.turns, traffic.shares, traffic.asking = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local id = ARGV[1]
+local id, state, outcome = ARGV[1], ARGV[2], ARGV[3]
 
 local record = read_record(polls, id)
 if not record then
@@ -29,7 +33,7 @@ end
 if ENDED_STATES[record[STATE]] then return record[STATE] end
 if record[STATE] == 'running' then redis.call('HINCRBY', stats, 'abandoned', 1) end
 local now = clock_ms()
-record[STATE], record[ENDED] = 'cancelled', now
+record[STATE], record[OUTCOME], record[ENDED] = state, outcome, now
 write_record(polls, id, record)
 redis.call('ZREM', schedule, id)
 return_share(id, now)
@@ -37,5 +41,5 @@ stop_asking(record, id, now)
 save_gates()
 redis.call('ZADD', releases, now, id)
 if redis.call('GET', suspect) == id then redis.call('DEL', suspect) end
-redis.call('HINCRBY', stats, 'cancelled', 1)
-return 'cancelled'
+redis.call('HINCRBY', stats, state, 1)
+return state

@@ -1,0 +1,114 @@
+"""`pollers top` on a real Redis, with a real worker: by its keys, at a terminal, and without one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Static
+
+from pollers import PollResult, poll
+from pollers.cli.board import Board
+from pollers.cli.dialogs import Detail
+from pollers.cli.screen import Top
+from pollers.runtime import runtime_of
+from tests.endpoints import Endpoint, Reply
+from tests.system.commands import Commands
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], limit: float = 10.0) -> None:
+    """Let the screen go on until a condition holds."""
+    end = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        await pilot.pause(0.05)
+
+
+def submit(endpoint: Endpoint, path: str, reply: Reply, tag: str) -> PollResult:
+    """Submit a poll that goes on and on, by a tag."""
+    return poll.delay(endpoint.script(path, reply), until="done", every=30, timeout=600, tags=[tag])
+
+
+def test_polls_are_watched_and_steered_by_keys(endpoint: Endpoint, application: Celery) -> None:
+    """Filter, open, nudge, pause, resume, cancel."""
+    running = submit(endpoint, "/run", Reply(body={"step": "[red]7"}), "top-one")
+    failing = submit(endpoint, "/fail", Reply(503, "come back later"), "top-two")
+
+    async def main() -> None:
+        top = Top(Board(runtime_of(application).store), "top-")
+        async with top.run_test(size=(120, 40)) as pilot:
+            due, worst = top.query_one("#due", DataTable), top.query_one("#failing", DataTable)
+            await until(pilot, lambda: worst.row_count == 1 and due.row_count == 2)
+            assert worst.ordered_rows[0].key.value == failing.id
+            assert top.query_one("#workers", DataTable).row_count >= 1
+            await pilot.press("slash", *"one", "enter")
+            await until(pilot, lambda: due.row_count == 1 and top.poll_at_cursor() == running.id)
+
+            await pilot.press("n")
+            await until(pilot, lambda: running.status().attempts == 2)
+            await pilot.press("p")
+            await until(pilot, lambda: running.status().paused)
+            await pilot.press("p")
+            await until(pilot, lambda: not running.status().paused)
+
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(top.screen, Detail))
+            told = top.screen.query_one("#poll", Static)
+            await until(pilot, lambda: "[red]7" in str(told.render()) and "#2" in str(told.render()))
+            await pilot.press("c", "n", "c", "y")
+            await until(pilot, lambda: running.status().state == "cancelled")
+            await pilot.press("escape", "escape")
+            await until(pilot, lambda: worst.row_count >= 1)
+            assert "<svg" in top.export_screenshot()
+
+    asyncio.run(main())
+    assert failing.cancel()
+
+
+@pytest.mark.slow
+def test_the_screen_leaves_the_terminal_as_it_was(tmp_path: Path, shared_redis_url: str) -> None:
+    """When it is left by its key, and when it is ended."""
+    pollers = Commands(tmp_path, {"POLLERS_REDIS_URL": shared_redis_url})
+    with pollers.at_terminal("top", columns=100) as terminal:
+        asyncio.run(_drawn(lambda: "attempts" in terminal.drawn))
+        terminal.type("q")
+        assert terminal.wait() == 0
+        assert terminal.as_before
+    with pollers.at_terminal("top") as terminal:
+        asyncio.run(_drawn(lambda: "attempts" in terminal.drawn))
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.wait() == 143
+        assert terminal.as_before
+
+
+async def _drawn(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_one_snapshot_is_printed_without_a_terminal(
+    tmp_path: Path, shared_redis_url: str, endpoint: Endpoint
+) -> None:
+    """For programs and for people."""
+    result = submit(endpoint, "/run", Reply(body={}), "top-three")
+    pollers = Commands(tmp_path, {"POLLERS_REDIS_URL": shared_redis_url})
+    told = json.loads(pollers("top", "--once", "--json", "--filter", "top-three").out)
+    assert [row["id"] for row in told["due"]] == [result.id]
+    assert told["polls"]["waiting"] >= 1
+    assert set(told["lateness_ms"]) == {"p50", "p90", "p99"}
+    assert told["workers"][0]["queues"] == [""]
+    printed = pollers("top", "--once", "--filter", "top-three")
+    assert (result.id in printed.out, printed.code) == (True, 0)
+    assert result.cancel()
