@@ -13,7 +13,6 @@ from celery import Task, signals
 from pollers.changes import Changes
 from pollers.engine import Engine, Settled
 from pollers.observe import events
-from pollers.observe.attempt_log import AttemptLog
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Pack
 
@@ -52,6 +51,8 @@ class AttemptTask(Task):
             return self._engine[1]
 
     def _make_engine(self, runtime: Runtime, hostname: str) -> Engine:
+        from pollers.observe.attempt_log import AttemptLog
+
         app, per_second = self._get_app(), runtime.settings.attempt_events
         attempt_events = events.AttemptEvents(app, hostname, per_second)
         changes = Changes(app, runtime.store)

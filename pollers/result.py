@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult, assert_will_not_block
@@ -17,9 +16,12 @@ from pollers.plain_json import plain
 from pollers.rescheduling import reschedule
 from pollers.runtime import current_app, runtime_of
 from pollers.status import LastAnswer, PastAttempt, PollStatus
-from pollers.store import LIVE_STATES, Store
+from pollers.store import LIVE_STATES
 from pollers.store.history import read_history
 from pollers.watching import LONGEST_PAUSE, SHORTEST_PAUSE, SLOWER, Watch
+
+if TYPE_CHECKING:
+    from pollers.store import Store
 
 #: Seconds for what should be there; Celery takes 0 for "no limit".
 _NOW = 0.1
@@ -103,6 +105,8 @@ class PollResult(AsyncResult):
         Redis is asked by threads of the loop's executor, for a moment each: nothing blocks the loop, and
         a cancelled wait leaves nothing behind.
         """
+        import asyncio  # many applications have no use for it
+
         give_up, pause = _Moment(timeout), SHORTEST_PAUSE
         if self.ignored:
             return None
@@ -122,6 +126,8 @@ class PollResult(AsyncResult):
                 yield attempt
 
     async def _looks(self, give_up: _Moment, propagate: bool) -> AsyncIterator[list[PastAttempt]]:
+        import asyncio
+
         watch = Watch(self._store, self.id)
         while True:
             look = await asyncio.to_thread(watch.look)
