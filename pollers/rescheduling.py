@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pollers import validation
 from pollers.errors import AlreadyEnded, InvalidPoll, UnknownPoll
 from pollers.settings import Settings
 from pollers.spec import PollSpec
-from pollers.store import TERMINAL_STATES, Polls
+from pollers.store import TERMINAL_STATES
 from pollers.store.reschedule import Revision
 from pollers.store.reschedule import reschedule as change
+
+if TYPE_CHECKING:
+    from pollers.store import Polls
 
 #: Seconds between two looks whether an attempt that is under way has been settled.
 LOOK_EVERY = 0.05

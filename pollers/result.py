@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -18,11 +17,10 @@ from pollers.rescheduling import reschedule
 from pollers.runtime import current_app, runtime_of
 from pollers.status import LastAnswer, PastAttempt, PollStatus
 from pollers.store import LIVE_STATES
+from pollers.store.history import read_history
+from pollers.watching import LONGEST_PAUSE, SHORTEST_PAUSE, SLOWER, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from datetime import datetime
-
     from pollers.store import Polls
 
 #: Seconds for what should be there; Celery takes 0 for "no limit".
@@ -107,6 +105,8 @@ class PollResult(AsyncResult):
         Redis is asked by threads of the loop's executor, for a moment each: nothing blocks the loop, and
         a cancelled wait leaves nothing behind.
         """
+        import asyncio  # many applications have no use for it
+
         give_up, pause = _Moment(timeout), SHORTEST_PAUSE
         if self.ignored:
             return None
@@ -126,6 +126,8 @@ class PollResult(AsyncResult):
                 yield attempt
 
     async def _looks(self, give_up: _Moment, propagate: bool) -> AsyncIterator[list[PastAttempt]]:
+        import asyncio
+
         watch = Watch(self._store, self.id)
         while True:
             look = await asyncio.to_thread(watch.look)

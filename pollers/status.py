@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
 from pollers.store import Found, Record
-from pollers.store.history import Entry
+
+if TYPE_CHECKING:
+    from pollers.store.history import Entry
 
 #: The beginning of the year 9999, in every time zone a moment that can be written.
 LAST_MOMENT_MS = 253_370_764_800_000

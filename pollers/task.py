@@ -101,7 +101,7 @@ class PollTask(Task):
             spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
             if app.conf.task_always_eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
-            events.send_sent(app, [self._admit(task_id, spec, with_parents(options, parent))])
+            self._show_sent([self._admit(task_id, spec, with_parents(options, parent))])
         except InvalidPoll:
             if not canvas_step:
                 raise
@@ -174,7 +174,7 @@ class PollTask(Task):
                 raise StoreUnavailable(f"{done} {error}") from error
             for submission, admission in zip(batch, admissions, strict=True):
                 accept(submission, admission)
-            events.send_sent(self._get_app(), batch)
+            self._show_sent(batch)
             on_submitted(start + len(batch))
         return [self.AsyncResult(submission.poll_id) for submission in submissions]
 
@@ -259,6 +259,13 @@ class PollTask(Task):
             min_interval=runtime.settings.min_interval,
             max_retry_after=runtime.settings.max_retry_after,
         )
+
+    def _show_sent(self, submissions: list[Submission]) -> None:
+        """Let monitors know, where the application wants them to know of the tasks that it sends."""
+        if self._get_app().conf.task_send_sent_event:
+            from pollers.observe import events  # brings what makes attempts
+
+            events.send_sent(self._get_app(), submissions)
 
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":

@@ -8,10 +8,14 @@ attempt.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from pollers.status import PastAttempt
-from pollers.store import Found, Polls
+from pollers.store import Found
 from pollers.store.history import Entry, read_history
+
+if TYPE_CHECKING:
+    from pollers.store import Polls
 
 #: Seconds between two looks at most: a nudge can make an attempt due at any time.
 LONGEST_PAUSE = 1.0

@@ -182,7 +182,7 @@ PAUSE = Action(
     states=LIVE_STATES,
     change=lambda polls, poll_id, _: polls.pause(poll_id),
     words=_paused,
-    origin=(Polls.shut, "is paused"),
+    origin=(lambda polls, origin: polls.shut(origin), "is paused"),
 )
 RESUME = Action(
     verb="resume",
@@ -190,5 +190,5 @@ RESUME = Action(
     states=frozenset({"paused"}),
     change=_resume,
     words=_resumed,
-    origin=(Polls.open, "is open to its polls"),
+    origin=(lambda polls, origin: polls.open(origin), "is open to its polls"),
 )

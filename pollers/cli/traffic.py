@@ -10,7 +10,7 @@ import click
 from pollers.cli.connection import store
 from pollers.cli.text import printable, span, write_json
 from pollers.politeness import Limits
-from pollers.store import Store
+from pollers.store import Polls
 from pollers.store.traffic import Gate, gates, read_rules, set_limit
 
 
@@ -27,7 +27,7 @@ def list_limits(*, as_json: bool) -> None:
         _print(("name", "limit", "set", "in flight", "waiting"), [list(one.values()) for one in told])
 
 
-def limits_of(polls: Store) -> list[dict[str, Any]]:
+def limits_of(polls: Polls) -> list[dict[str, Any]]:
     """Return the limits as they are listed."""
     rules, found = read_rules(polls), {gate.name: gate for gate in gates(polls, "limit")}
     return [
@@ -73,7 +73,7 @@ def list_origins(*, as_json: bool) -> None:
         _print(("origin", "state", "yet", "attempts", "failed", "limit", "waiting"), cells)
 
 
-def origins_of(polls: Store) -> list[dict[str, Any]]:
+def origins_of(polls: Polls) -> list[dict[str, Any]]:
     """Return the origins as they are listed."""
     limits = {gate.name: gate for gate in gates(polls, "limit")}
     return [_origin(gate, limits) for gate in gates(polls, "origin")]

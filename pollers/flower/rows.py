@@ -23,7 +23,7 @@ from pollers.observe.events import answered
 from pollers.redaction import redact_url
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import PollSpec
-from pollers.store import Found, Store
+from pollers.store import Found, Polls
 from pollers.store.store import LAST_CALL_MS
 from pollers.store.traffic import origin_gate
 
@@ -92,7 +92,7 @@ def described(kwargs: Any) -> Any:
     return ",\n".join(f"{name} {_words(name, value)}" for name, value in parameters.items())
 
 
-def waiting_for(found: Found, store: Store, zone: tzinfo) -> str:
+def waiting_for(found: Found, store: Polls, zone: tzinfo) -> str:
     """Return when the next attempt of a live poll is due, or what keeps it waiting."""
     record, now_ms, due_ms = found.record, found.now_ms, found.due_ms
     if record.paused:
@@ -113,7 +113,7 @@ def waiting_for(found: Found, store: Store, zone: tzinfo) -> str:
     return f"{_moment(due_ms, zone)} ({told})"
 
 
-def _ask(store: Store, poll_id: str) -> Found | None:
+def _ask(store: Polls, poll_id: str) -> Found | None:
     """Return what the store knows of a poll; None when that is nothing, or it does not answer."""
     global _ask_again_at
     if time.monotonic() < _ask_again_at:
@@ -128,7 +128,7 @@ def _ask(store: Store, poll_id: str) -> Found | None:
     return None
 
 
-def _complete(task: Any, found: Found, store: Store) -> None:
+def _complete(task: Any, found: Found, store: Polls) -> None:
     record, zone = found.record, current_app().timezone or UTC
     task.args = redact_url(PollSpec.salvaged(record.spec).url) or task.args
     task.received = record.created_ms / 1000

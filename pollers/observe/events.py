@@ -67,9 +67,7 @@ class AttemptEvents:
 
 
 def send_sent(app: Celery, submissions: Iterable[Submission]) -> None:
-    """Send the events of polls that were submitted here, where the application wants those of its tasks."""
-    if not app.conf.task_send_sent_event:
-        return
+    """Send the events of polls that were submitted here."""
     try:
         _publish(app, anon_nodename(), [("task-sent", _sent(one)) for one in submissions])
     except OperationalError as trouble:

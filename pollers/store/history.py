@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgpack
 
-from pollers.store.connection import translated_errors
-from pollers.store.shards import Polls
+if TYPE_CHECKING:
+    from pollers.store.shards import Polls
 
 #: Characters of an answer that are remembered.
 EXCERPT = 120
@@ -44,6 +44,8 @@ def read_history(polls: Polls, poll_id: str, most: int = 0) -> list[Entry]:
         StoreUnavailable: Redis cannot be reached.
 
     """
+    from pollers.store.connection import translated_errors  # brings redis
+
     store = polls.holding(poll_id)
     with translated_errors(store.client):
         packed = cast("list[bytes]", store.client.lrange(store.keys.history(poll_id), 0, -1))

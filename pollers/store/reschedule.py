@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pollers.store.store import GRACE_MS, MARGIN_MS, Store
+if TYPE_CHECKING:
+    from pollers.store.store import Store
 
 
 class Revision(NamedTuple):
@@ -27,11 +28,13 @@ def reschedule(store: Store, poll_id: str, revision: Revision) -> str:
         StoreUnavailable: Redis cannot be reached.
 
     """
+    from pollers.store.store import GRACE_MS, MARGIN_MS  # brings redis
+
     keys = store.keys
     times = (round((revision.deadline or 0) * 1000), round(revision.wait * 1000))
     answer = store._patiently(
         "reschedule",
-        [keys.polls, keys.schedule, keys.ended(poll_id)],
+        [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats],
         [poll_id, revision.before, revision.after, *times, MARGIN_MS, GRACE_MS],
     )
     return str(answer.decode())

@@ -171,8 +171,15 @@ def _gates(store: Store, kind: str) -> list[Gate]:
     ]
 
 
-def origin_gate(store: Store, origin: str) -> Gate:
+def origin_gate(polls: Polls, origin: str) -> Gate:
     """Return the gate of an origin, open where nothing is known; does not count the polls that wait at it."""
+    first, *others = (_origin_gate(store, origin) for store in polls.stores)
+    for other in others:
+        first = first.joined(other)
+    return first
+
+
+def _origin_gate(store: Store, origin: str) -> Gate:
     with translated_errors(store.client):
         pipe = store.client.pipeline(transaction=False)
         pipe.hget(store.keys.gates, _ORIGIN + origin)

@@ -15,9 +15,9 @@ import pytest
 from celery import Celery
 from celery.events.state import Task
 
-import pollers
 from pollers.app import setup
 from pollers.flower import rows
+from pollers.runtime import current_app, use
 from tests.system.workers import ROOT
 
 KWARGS = "{'until': \"status == 'completed'\", 'every': 1.5, 'pending_on': [404]}"
@@ -28,9 +28,10 @@ def no_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have an application whose Redis is not there."""
     monkeypatch.setattr(rows, "_ask_again_at", 0.0)
     monkeypatch.setenv("POLLERS_REDIS_URL", "redis://127.0.0.1:1/0")
+    before = current_app()
     setup(Celery("elsewhere", set_as_current=False))
     yield
-    setup(pollers.app)
+    use(before)
 
 
 def test_parameters_are_told_in_words() -> None:

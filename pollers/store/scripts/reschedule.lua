@@ -7,6 +7,7 @@
 --   KEYS[1] -> polls
 --   KEYS[2] -> schedule
 --   KEYS[3] -> ended:<id>
+--   KEYS[4] -> stats
 --   ARGV[1] -> id of the poll
 --   ARGV[2] -> its spec as JSON text, as it was read
 --   ARGV[3] -> the spec that it gets
@@ -21,6 +22,7 @@
 -- Cost: O(log n) for n live polls.
 
 local polls, schedule, ended = KEYS[1], KEYS[2], KEYS[3]
+stats = KEYS[4]
 local id, before, after, deadline, wait = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local margin, grace = tonumber(ARGV[6]), tonumber(ARGV[7])
 
