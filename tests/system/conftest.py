@@ -12,6 +12,7 @@ import redis
 from celery import Celery
 
 import pollers
+from pollers.store import Keys
 from tests.conftest import VALKEY_PORT, free_port
 from tests.endpoints import Endpoint
 from tests.system.app import SEEN
@@ -67,3 +68,10 @@ def seen(shared_redis_url: str) -> Iterator[Callable[..., list[Any]]]:
         yield read
         for key in client.keys(SEEN + "*"):
             client.delete(key)
+
+
+@pytest.fixture
+def room_for_origins(shared_redis_url: str) -> None:
+    """Forget what was counted: the first fifty origins only have counters of their own."""
+    with redis.Redis.from_url(shared_redis_url) as client:
+        client.delete(Keys("pollers").metrics)

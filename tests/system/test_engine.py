@@ -30,7 +30,7 @@ def test_who_looks_on_cannot_keep_a_poll_from_its_attempt(
         raise RuntimeError(f"a tracer that fails at {attempt.poll_id}")
 
     engine = Engine(
-        store,
+        store.stores,
         transport,
         settings,
         publish=lambda poll_id, record: None,

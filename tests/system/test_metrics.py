@@ -47,7 +47,7 @@ class Metrics:
 
 
 @pytest.fixture
-def served(worker: Worker) -> Metrics:
+def served(worker: Worker, room_for_origins: None) -> Metrics:
     """Return the metrics that the session's worker serves."""
     return Metrics(METRICS_PORT)
 

@@ -16,6 +16,7 @@ from tests.waiting import wait_until
 POOLS = ["threads", "prefork", pytest.param("gevent", marks=pytest.mark.slow), "solo"]
 
 
+@pytest.mark.usefixtures("room_for_origins")
 @pytest.mark.parametrize("pool", POOLS)
 def test_a_pool_makes_attempts_and_delivers(
     pool: str, shared_redis_url: str, application: Any, endpoint: Endpoint
