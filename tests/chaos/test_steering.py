@@ -103,7 +103,7 @@ def test_what_is_paused_is_not_asked_for_by_any_worker(world: World, pollers: Co
         wait_until(lambda: all(result.status().attempts for result in [*long, short, goes_on]), 30)
         which = {
             "id": [result.id for result in [*long, short]],
-            "tag": ["--tag", "nightly"],
+            "tag": ["--yes", "--tag", "nightly"],
             "origin": ["--origin", world.endpoint.url("")],
         }[by]
         assert pollers("pause", *which).code == 0
