@@ -137,6 +137,47 @@ def test_a_service_that_comes_back_is_approached(world: World) -> None:
     assert world.stats()["origins_closed"] >= 1
 
 
+def test_crowds_are_spread(world: World) -> None:
+    """Four hundred polls that are submitted at once, and are due together after an outage."""
+    world.start_workers("w1", "w2")
+    world.submit(400, attempts=60, every=5.0)
+    wait_until(lambda: world.attempted(1.0), 20)
+    first = arrivals(world)
+    assert most_in(first, 1) < 250
+    for worker in list(world.workers):
+        worker.stop()
+    threading.Event().wait(25)
+    known = len(arrivals(world))
+    world.start_workers("w3", "w4")
+    world.workers[0].kill()
+    wait_until(lambda: len(arrivals(world)) >= known + 400, 30)
+    assert most_in(arrivals(world)[known:], 1) < 250
+    for one in world.results.values():
+        one.cancel()
+
+
+@pytest.mark.parametrize("choice", ["attempt", "wait"])
+def test_an_open_breaker_and_the_last_attempt(world: World, choice: str) -> None:
+    """It is made shortly before the deadline, or not at all, as the setting says; also when a worker dies."""
+    breaker = json.dumps({"minimum": 10, "shortest": "60s", "longest": "90s"})
+    world.start_workers("w1", "w2", POLLERS_BREAKER=breaker, POLLERS_OPEN_BREAKER=choice)
+    world.settings |= {"POLLERS_BREAKER": breaker, "POLLERS_OPEN_BREAKER": choice}
+    world.endpoint.outage = Reply(503)
+    world.submit_endless(40, timeout=15.0)
+    wait_until(lambda: world.stats()["origins_open"] >= 1, 20)
+    deadlines = [result.status().deadline.timestamp() for result in world.endless.values()]
+    threading.Event().wait(3)
+    open_since = len(world.endpoint.failed)
+    world.workers[0].kill()
+    world.account(40)
+    late = world.endpoint.failed[open_since:]
+    if choice == "wait":
+        assert late == []
+    else:
+        assert {arrival.path for arrival in late} == set(world.endless)
+        assert min(deadlines) - 2 < min(arrival.at for arrival in late)
+
+
 def test_a_thousand_polls_of_one_endpoint_cost_one_request_a_tick(world: World) -> None:
     """On two workers, one of which is killed."""
     for name in ("w1", "w2"):

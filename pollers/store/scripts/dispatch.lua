@@ -90,9 +90,9 @@ for i = 0, (#ARGV - 12) / 2 - 1 do
   queues[queue.name] = queue
 end
 
--- When all workers were gone, or Redis was, many polls have come due meanwhile. They do not go at
--- once, but in the order and at the distances that they would have gone, only faster: none is put off
--- by more than its cadence, as each was due first within one cadence after the outage began.
+-- When all workers were gone, or Redis was, many polls have come due meanwhile. They do not go at once, but
+-- at the distances that they would have gone: none is put off by more than its cadence, as each was due
+-- first within one cadence after the outage began. Those of long cadences go at smaller distances.
 local replay = redis.call('GET', outage)
 replay = replay and cmsgpack.unpack(replay)
 if last_seen > 0 and now - last_seen > worker_life and redis.call('ZCOUNT', schedule, '-inf', now) > CROWD then
@@ -103,7 +103,9 @@ end
 -- Puts off a poll that was due in an outage until its turn; false when it need not wait, as those that share a request.
 local function is_put_off(id, record, due)
   if due < replay[1] or due >= replay[2] or record[REQUEST] ~= '' then return false end
-  local turn = replay[2] + math.floor((due - replay[1]) * replay[3] / (replay[2] - replay[1]))
+  local later = due - replay[1]
+  if later > LONGEST_REPLAY then later = later * replay[3] / (replay[2] - replay[1]) end
+  local turn = replay[2] + math.floor(later)
   if turn <= now or turn >= record[DEADLINE] - last_call then return false end
   redis.call('ZADD', schedule, turn, id)
   return true
