@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from click import Group
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from pollers.cli import main
 
+IMAGES = Path(__file__).parent / "images"
 MARKER = "<!-- help of all commands -->"
 
 
@@ -27,3 +29,6 @@ def _helps(group: Group) -> Iterator[str]:
     for names in ([], *within):
         text = CliRunner().invoke(group, [*names, "--help"], prog_name="pollers", terminal_width=80).output
         yield f"## {' '.join(['pollers', *names])}\n\n```text\n{text}```\n"
+        picture = f"terminal-{'-'.join(names)}.svg"
+        if names and (IMAGES / picture).exists():
+            yield f"![pollers {' '.join(names)}, in a terminal](images/{picture})\n"

@@ -40,8 +40,9 @@ def main() -> None:
             shown = submit_polls(endpoint, broken)
             asyncio.run(picture_top(shown))
             commands = Commands(Path(directory), {"POLLERS_REDIS_URL": redis_url})
-            picture_command(commands, "terminal-show.svg", "show", shown)
-            picture_command(commands, "terminal-ls.svg", "ls", "--tag", "nightly", "--limit", "12")
+            picture_command(commands, "show", shown)
+            picture_command(commands, "ls", "--tag", "nightly", "--limit", "12")
+            picture_commands(commands, endpoint, shown)
         app.close()
 
 
@@ -81,14 +82,33 @@ async def picture_top(shown: str) -> None:
         (IMAGES / "terminal-top-poll.svg").write_text(top.export_screenshot(title="pollers top"))
 
 
-def picture_command(commands: Commands, name: str, *arguments: str) -> None:
+def picture_commands(commands: Commands, endpoint: Endpoint, shown: str) -> None:
+    """Take a picture of each of the other commands."""
+    rendered = {"status": "completed", "output": "https://cdn.example.com/42.mp4"}
+    condition = ("--until", "status == 'completed'", "--returns", "output", "--every", "1s")
+    picture_command(commands, "probe", endpoint.url("/renders/1"), "--until", "status == 'completed'")
+    picture_command(commands, "run", endpoint.becomes("/renders/42", rendered, after=2), *condition)
+    picture_command(
+        commands, "submit", endpoint.becomes("/renders/43", rendered, after=2), *condition, "--wait"
+    )
+    picture_command(commands, "nudge", shown)
+    picture_command(commands, "pause", "--tag", "urgent")
+    picture_command(commands, "resume", "--tag", "urgent")
+    picture_command(commands, "cancel", "--tag", "nightly", "--dry-run")
+    picture_command(commands, "limits")
+    picture_command(commands, "origins")
+    picture_command(commands, "doctor")
+
+
+def picture_command(commands: Commands, *arguments: str) -> None:
     """Take a picture of what a command prints at a terminal."""
     with commands.at_terminal(*arguments, columns=SIZE[0]) as terminal:
         terminal.wait()
         drawn = terminal.drawn.replace("\r\n", "\n")
     console = Console(record=True, width=SIZE[0], file=io.StringIO(), force_terminal=True)
-    console.print(Text.from_ansi(f"$ pollers {' '.join(arguments)}\n{drawn}"))
-    (IMAGES / name).write_text(console.export_svg(title="pollers"))
+    typed = " ".join(f'"{one}"' if " " in one else one for one in arguments)
+    console.print(Text.from_ansi(f"$ pollers {typed}\n{drawn}"))
+    (IMAGES / f"terminal-{arguments[0]}.svg").write_text(console.export_svg(title="pollers"))
 
 
 if __name__ == "__main__":

@@ -173,7 +173,8 @@ def test_prometheus_evaluates_the_rules_without_an_error(prometheus: Prometheus)
     """And the worker's metrics pass for its format."""
     wait_until(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()), 15)
     assert {rule["health"] for rule in prometheus.rules()} == {"ok"}
-    assert [series["value"][1] for series in prometheus.ask('up{job="pollers"}')] == ["1"]
+    up = 'up{job="pollers"}'
+    wait_until(lambda: [series["value"][1] for series in prometheus.ask(up)] == ["1"], 15)
 
 
 def test_promtool_finds_nothing_to_say_about_the_metrics(
