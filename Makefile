@@ -40,7 +40,7 @@ browser: $(STAMP) ## Run the tests that look at Flower in Chromium (apt-get inst
 	$(BIN)/python -m pytest -m browser tests/browser
 
 chaos: $(STAMP) ## Kill and cut off everything that can be, and count the polls: ten minutes (apt-get install faketime).
-	$(BIN)/python -m pytest $(PARALLEL) -m chaos tests/chaos
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m chaos tests/chaos
 
 network: $(STAMP) ## Run the tests that need public addresses, in a network namespace without any other network.
 	unshare --net --map-root-user sh -c 'ip link set lo up && ip address add 198.41.0.4/32 dev lo \
