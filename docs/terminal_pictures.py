@@ -39,7 +39,9 @@ def main() -> None:
         with Worker(redis_url, app="pollers", name="worker-1"), Endpoint() as endpoint, Endpoint() as broken:
             shown = submit_polls(endpoint, broken)
             asyncio.run(picture_top(shown))
-            commands = Commands(Path(directory), {"POLLERS_REDIS_URL": redis_url})
+            # Celery warns whoever takes these as root.
+            environment = {"POLLERS_REDIS_URL": redis_url, "PYTHONWARNINGS": "ignore"}
+            commands = Commands(Path(directory), environment)
             picture_command(commands, "show", shown)
             picture_command(commands, "ls", "--tag", "nightly", "--limit", "12")
             picture_commands(commands, endpoint, shown)
@@ -98,13 +100,18 @@ def picture_commands(commands: Commands, endpoint: Endpoint, shown: str) -> None
     picture_command(commands, "limits")
     picture_command(commands, "origins")
     picture_command(commands, "doctor")
+    picture_command(commands, "metrics", lines=24)
+    picture_command(commands, "dev", lines=7, until="Ctrl-C stops")
 
 
-def picture_command(commands: Commands, *arguments: str) -> None:
-    """Take a picture of what a command prints at a terminal."""
+def picture_command(commands: Commands, *arguments: str, lines: int = SIZE[1], until: str = "") -> None:
+    """Take a picture of what a command prints first at a terminal; with ``until``, it is ended then."""
     with commands.at_terminal(*arguments, columns=SIZE[0]) as terminal:
+        if until:
+            wait_until(lambda: until in terminal.drawn, 30)
+            terminal.process.terminate()
         terminal.wait()
-        drawn = terminal.drawn.replace("\r\n", "\n")
+        drawn = "\n".join(terminal.drawn.splitlines()[:lines])
     console = Console(record=True, width=SIZE[0], file=io.StringIO(), force_terminal=True)
     typed = " ".join(f'"{one}"' if " " in one else one for one in arguments)
     console.print(Text.from_ansi(f"$ pollers {typed}\n{drawn}"))
