@@ -282,22 +282,23 @@ def test_a_full_queue_keeps_limited_polls_in_line(still: StillWorld) -> None:
 
 @pytest.mark.slow
 def test_a_call_is_short_however_many_polls_of_one_limited_origin_are_due(world: World) -> None:
-    """A hundred thousand: nearly all calls take Redis less than five milliseconds of its time."""
+    """A hundred thousand: no call makes more than a few hundred commands, the last no more than the first."""
     store, keys = world.store, world.store.keys
     traffic.configure(store, {API: "10/s"}, None)
     for first in range(0, 100_000, 200):
         names = (f"p{number:06d}" for number in range(first, first + 200))
         store.admit_many([Submission(name, SPEC, 10.0, timeout=3600.0, origin=API) for name in names])
-    took = []
+    made = []
     while store.client.zcard(keys.lots) < 99_000:
-        before = _time_used(store)
-        found = store.dispatch("w1", f"c{len(took)}", {"": True})
-        took.append(_time_used(store) - before)
+        before = _commands(store)
+        found = store.dispatch("w1", f"c{len(made)}", {"": True})
+        made.append(_commands(store) - before)
         traffic.introduce(store, found.strangers)
-    assert len(took) > 400
-    assert sorted(took)[int(len(took) * 0.95)] < 0.005
+    assert len(made) > 900
+    assert max(made) < 300
+    assert max(made[-100:]) <= max(made[:100]) + 10
 
 
-def _time_used(store: Store) -> float:
-    used = store.client.info("cpu")
-    return float(used["used_cpu_user"] + used["used_cpu_sys"])
+def _commands(store: Store) -> int:
+    """Count the commands that Redis has executed, those of scripts among them."""
+    return sum(statistics["calls"] for statistics in store.client.info("commandstats").values())

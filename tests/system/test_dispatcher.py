@@ -25,16 +25,16 @@ def _calls(client: redis.Redis) -> int:
 
 @pytest.mark.slow
 def test_an_idle_worker_makes_less_than_ten_calls_a_second() -> None:
-    """Counted by the server, over three seconds."""
+    """Counted by the server, over four seconds, when what is said and asked once at the start is over."""
     with (
         ValkeyServer(port=free_port()) as server,
         Worker(f"redis://127.0.0.1:{server.port}/0", app="pollers", name="idle"),
         redis.Redis(port=server.port) as client,
     ):
-        wait_until(lambda: _calls(client) > 5, 10)
+        wait_until(lambda: _calls(client) > 25, 10)
         before, started = _calls(client), client.time()[0]
-        wait_until(lambda: client.time()[0] >= started + 3, 10)
-        assert (_calls(client) - before) / 3 < 10
+        wait_until(lambda: client.time()[0] >= started + 4, 10)
+        assert (_calls(client) - before) / 4 < 10
 
 
 @pytest.mark.slow

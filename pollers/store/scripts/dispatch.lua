@@ -63,7 +63,7 @@ local CHUNK = 20
 local CROWD, LONGEST_REPLAY = 100, 10000
 local MOST_TURNS = 100 -- gates that are looked at in one call
 -- Due polls that are parked in one call at most: parking costs more than sending, and a call has to be short.
-local MOST_PARKED = 200
+local MOST_PARKED = 100
 local FETCHED = 100 -- records of due polls at a time
 
 local now = clock_ms()
