@@ -58,12 +58,6 @@ LIMITED = _pollers(
     "pollers, with limits", POLLERS_LIMITS=json.dumps({"default": "1000000/s in-flight 10000"})
 )
 ONE_BY_ONE = _pollers("pollers, one attempt per task", POLLERS_PACK_SIZE="1")
-OWN_QUEUE = System(
-    name="pollers, one attempt per task, no acknowledgements",
-    app="with_pollers",
-    commands=_celery("bench.apps.own_queue", "--queues", "celery,attempts", count=PROCESSES),
-    environment={"POLLERS_PACK_SIZE": "1"},
-)
 PREFORK = _pollers("pollers, prefork pool", "--pool", "prefork", "--concurrency", str(PROCESSES), count=1)
 SINGLE = _pollers("pollers, one process", count=1)
 HAND_WRITTEN = System(
@@ -105,7 +99,7 @@ HUEY = System(
 )
 
 #: In the order of the table; ours first.
-ALL = (OURS, LIMITED, ONE_BY_ONE, OWN_QUEUE, PREFORK, SINGLE, HAND_WRITTEN, TUNED, ARQ, DRAMATIQ, HUEY)
+ALL = (OURS, LIMITED, ONE_BY_ONE, PREFORK, SINGLE, HAND_WRITTEN, TUNED, ARQ, DRAMATIQ, HUEY)
 
 
 def use_redis(url: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from celery.worker import consumer
 
+from pollers.broker import Transport
 from pollers.runtime import runtime_of
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,12 @@ class Consumer(consumer.Consumer):
         super().__init__(*args, **kwargs)
         self.loop: Callable[..., None]
         self.loop = partial(self._reconnecting, self.loop)
+
+    def connection_for_read(self, heartbeat: float | None = None) -> Any:
+        """Connect to the broker, by a transport that knows packs."""
+        connection = self.app.connection_for_read(heartbeat=heartbeat)
+        Transport.use_on(connection)
+        return self.ensure_connected(connection)
 
     def loop_args(self) -> tuple[Any, ...]:
         """Return what the event loop works with; one without a hub waits for a short time at once."""

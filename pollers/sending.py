@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from celery.utils import uuid
 from kombu.exceptions import KombuError, OperationalError
 
 from pollers.attempt_task import ATTEMPT
@@ -25,28 +26,38 @@ def send_packs(app: Celery, packs: Sequence[Pack], shard: int = 0) -> None:
     """
     if not packs:
         return
+    routes = {queue: _route(app, queue) for queue in {pack.queue for pack in packs}}
     with app.producer_or_acquire() as producer:
         # kombu 5.7 and up.
         together = getattr(producer, "batch", nullcontext) if len(packs) > 1 else nullcontext
         try:
             with together():
                 for pack in packs:
-                    _send(app, pack, shard, producer)
+                    _send(app, pack, shard, producer, routes[pack.queue])
         except OperationalError:
             raise
         except KombuError:
             # It is not known which of them have arrived; one that arrives twice is begun once.
             for pack in packs:
-                _send(app, pack, shard, producer)
+                _send(app, pack, shard, producer, routes[pack.queue])
 
 
-def _send(app: Celery, pack: Pack, shard: int, producer: Any) -> None:
+def _route(app: Celery, queue: str) -> Mapping[str, Any]:
+    route: Mapping[str, Any] = app.amqp.router.route({"queue": queue} if queue else {}, ATTEMPT)
+    return route
+
+
+def _send(app: Celery, pack: Pack, shard: int, producer: Any, route: Mapping[str, Any]) -> None:
+    """Send a pack as `send_task` would, which looks at every option that a task can have."""
     size = len(pack.polls) // 3
-    app.send_task(
+    message = app.amqp.create_task_message(
+        uuid(),
         ATTEMPT,
-        args=(pack.id, pack.queue, pack.polls, *((shard,) if shard else ())),
+        (pack.id, pack.queue, pack.polls, *((shard,) if shard else ())),
+        {},
         argsrepr=f"{size} polls" if size > 1 else f"attempt {pack.polls[1]} of {pack.polls[0]}",
+        kwargsrepr="{}",
         ignore_result=True,
-        producer=producer,
-        **({"queue": pack.queue} if pack.queue else {}),
     )
+    # A pack goes where workers consume: they have declared its queue.
+    app.amqp.send_task_message(producer, ATTEMPT, message, declare=(), **route)

@@ -92,6 +92,6 @@ def _examine(polls: Polls, workers: set[str], flower: str | None) -> Iterator[Fi
     yield from unreachable
     yield from examine_results(app)
     if not unreachable:
-        yield from examine_workers(ask_workers(app, sorted(credentials)), workers)
+        yield from examine_workers(ask_workers(app, workers, sorted(credentials)), workers)
     if flower:
         yield from examine_flower(flower)

@@ -12,8 +12,8 @@ from pollers.cli.text import span
 if TYPE_CHECKING:
     from celery import Celery
 
-#: Seconds that workers have to answer.
-TIMEOUT = 1.0
+#: Seconds that workers have to answer; a busy one takes longer than an idle one.
+TIMEOUT = 3.0
 #: Seconds that a clock may be wrong, before moments in logs and deadlines by that clock mislead.
 CLOCK_TOLERANCE = 2.0
 #: The command of `pollers.control`, which only workers import.
@@ -37,17 +37,24 @@ class Report(NamedTuple):
     settings: dict[str, str]
 
 
-def ask_workers(app: Celery, credentials: list[str]) -> dict[str, Report]:
-    """Return the reports of all workers that answer in time; ``credentials`` are those that polls name."""
+def ask_workers(app: Celery, names: set[str], credentials: list[str]) -> dict[str, Report]:
+    """Return the reports of those workers that answer in time; ``credentials`` are those that polls name."""
+    if not names:
+        return {}
     replies = app.control.broadcast(
-        _COMMAND, arguments={"credentials": credentials}, reply=True, timeout=TIMEOUT
+        _COMMAND,
+        arguments={"credentials": credentials},
+        destination=sorted(names),
+        reply=True,
+        timeout=TIMEOUT,
+        limit=len(names),
     )
     answers = {name: answer for reply in replies or () for name, answer in reply.items()}
     return {name: report for name, answer in answers.items() if (report := _report(answer))}
 
 
 def examine_workers(reports: Mapping[str, Report], names: set[str]) -> Iterator[Finding]:
-    """Yield what the reports of workers say of them; ``names`` are those that dispatch."""
+    """Yield what the reports of workers say of them; ``names`` are those that were asked."""
     if silent := sorted(names - reports.keys()):
         yield Finding(
             "workers",
