@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -52,7 +52,7 @@ class KnownLimits:
 
 
 def submission_of(
-    poll_id: str, spec: PollSpec, options: dict[str, Any], *, now: datetime, limits: KnownLimits
+    poll_id: str, spec: PollSpec, options: dict[str, Any], *, now: Callable[[], datetime], limits: KnownLimits
 ) -> Submission:
     """Return what the store takes of a poll; ``options`` are those of ``apply_async``.
 

@@ -34,6 +34,8 @@ class Runtime:
             if sentence not in _told:
                 _told.add(sentence)
                 logger.warning("%s", sentence)
+        #: Whether monitors are to know of the tasks that are sent. Celery looks once, too.
+        self.tells_sent = bool(app.conf.task_send_sent_event)
         #: Whether monitors want events. A worker process that has an event dispatcher of Celery's
         #: asks that one, as monitors can switch it; a prefork child has only the configuration.
         self.events_enabled: Callable[[], bool] = lambda: bool(app.conf.worker_send_task_events)

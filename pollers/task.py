@@ -22,7 +22,6 @@ from pollers import held, outcome
 from pollers.admission import KnownLimits, accept, options_of, submission_of, traced, with_parents
 from pollers.delivery import OutcomeBackend, is_outcome, log_end
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
-from pollers.redaction import redact_url
 from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
@@ -98,8 +97,9 @@ class PollTask(Task):
         options |= {"link": link, "link_error": link_error, "shadow": shadow}
         task_id = task_id or uuid()
         try:
-            spec = self._parse(args or (), kwargs or {}, here=app.conf.task_always_eager)
-            if app.conf.task_always_eager:
+            eager = app.conf.task_always_eager
+            spec = self._parse(args or (), kwargs or {}, here=eager)
+            if eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
             self._show_sent([self._admit(task_id, spec, with_parents(options, parent))])
         except InvalidPoll:
@@ -183,7 +183,7 @@ class PollTask(Task):
     ) -> Submission:
         try:
             spec = self._parse((poll,), params)
-            return submission_of(uuid(), spec, options, now=self._get_app().now(), limits=limits)
+            return submission_of(uuid(), spec, options, now=self._get_app().now, limits=limits)
         except InvalidPoll as error:
             raise InvalidPoll.of(
                 {f"polls[{number}].{field}": problem for field, problem in error.problems.items()}
@@ -240,9 +240,8 @@ class PollTask(Task):
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         limits = KnownLimits(self._runtime)
-        about = {"pollers.poll.id": poll_id, "url.full": redact_url(spec.url)}
-        with traced(self._runtime, options, about) as options:
-            submission = submission_of(poll_id, spec, options, now=self._get_app().now(), limits=limits)
+        with traced(self._runtime, options, {"pollers.poll.id": poll_id, "url.full": spec.url}) as options:
+            submission = submission_of(poll_id, spec, options, now=self._get_app().now, limits=limits)
             accept(submission, self._runtime.store.admit(submission))
             return submission
 
@@ -262,7 +261,7 @@ class PollTask(Task):
 
     def _show_sent(self, submissions: list[Submission]) -> None:
         """Let monitors know, where the application wants them to know of the tasks that it sends."""
-        if self._get_app().conf.task_send_sent_event:
+        if self._runtime.tells_sent:
             from pollers.observe import events  # brings what makes attempts
 
             events.send_sent(self._get_app(), submissions)

@@ -13,6 +13,7 @@ from typing import Any
 
 from kombu.utils.json import loads
 
+from pollers.redaction import redact_url
 from pollers.settings import InvalidSetting
 from pollers.store import Record
 
@@ -41,7 +42,10 @@ def submitting(attributes: Mapping[str, Any], carrier: Mapping[str, Any]) -> Ite
     """Trace a submission; gives the headers that carry the trace.
 
     It is a child of the span that is active, else of the one that the submitted message's headers carry.
+    The attribute ``url.full`` is redacted here, where it is known that somebody sees it.
     """
+    if "url.full" in attributes:
+        attributes = {**attributes, "url.full": redact_url(attributes["url.full"])}
     active = trace.get_current_span().get_span_context().is_valid
     with _sending("pollers.poll submit", None if active else from_headers(carrier), attributes):
         yield headers()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -28,10 +28,10 @@ class Window(NamedTuple):
     deadline: float | None
 
 
-def window(spec: PollSpec, options: Mapping[str, Any], now: datetime) -> Window:
+def window(spec: PollSpec, options: Mapping[str, Any], now: Callable[[], datetime]) -> Window:
     """Return the time that a poll has by its spec and the options of ``apply_async``.
 
-    ``now`` is an aware datetime; naive ones among the options are in its zone.
+    ``now`` gives an aware datetime, when it is needed; naive ones among the options are in its zone.
 
     Raises:
         InvalidPoll: An option cannot be read, or leaves no time for an attempt.
@@ -50,7 +50,7 @@ def window(spec: PollSpec, options: Mapping[str, Any], now: datetime) -> Window:
         problems["expires"] = "has passed"
     if problems:
         raise InvalidPoll.of(problems)
-    left = spec.timeout if spec.deadline is None else spec.deadline - now.timestamp()
+    left = spec.timeout if spec.deadline is None else spec.deadline - now().timestamp()
     timeout, deadline = spec.timeout, spec.deadline
     if expires is not None:
         left = expires if left is None else min(expires, left)
@@ -64,14 +64,15 @@ def window(spec: PollSpec, options: Mapping[str, Any], now: datetime) -> Window:
     return Window(delay, timeout, deadline)
 
 
-def _seconds(name: str, value: Any, now: datetime) -> float | None:
+def _seconds(name: str, value: Any, now: Callable[[], datetime]) -> float | None:
     """Return the seconds until a moment; numbers are seconds already."""
     if value is None:
         return None
     if name != "eta" and isinstance(value, int | float) and not isinstance(value, bool):
         seconds = value
     else:
-        seconds = (_moment(name, value, now) - now).total_seconds()
+        moment = now()
+        seconds = (_moment(name, value, moment) - moment).total_seconds()
     if not -LONGEST <= seconds <= LONGEST:
         raise ValueError(f"is {value!r:.60}; {_HINTS[name]} within 100 years")
     return float(seconds)

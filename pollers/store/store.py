@@ -14,7 +14,7 @@ import redis
 from pollers import log_lines
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
-from pollers.store.calls import Calls, patience
+from pollers.store.calls import Calls, patiently
 from pollers.store.connection import connect, translated_errors
 from pollers.store.keys import Keys
 from pollers.store.record import Record, read_records
@@ -92,7 +92,7 @@ class Store:
     def admit_many(self, submissions: Sequence[Submission]) -> list[Admission]:
         """Accept polls, each by itself, in one round trip."""
         calls = [self._admitting(submission) for submission in submissions]
-        return [Admission.read(answer) for answer in patience(self.calls.run_many, "admit", calls)]
+        return [Admission.read(answer) for answer in patiently(self.calls.run_many, "admit", calls)]
 
     def _admitting(self, submission: Submission) -> tuple[list[str], list[Any]]:
         keys, one, timeout = self.keys, submission, submission.timeout
@@ -296,7 +296,7 @@ class Store:
 
     def _patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run a script that may safely run twice, again over a short outage."""
-        return patience(self._run, name, keys, args)
+        return patiently(self._run, name, keys, args)
 
 
 def _ms(seconds: float) -> int:

@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 
 from pollers import PollCancelled, PollFailed, PollResult, app, poll
 from pollers.politeness import origin_of
-from pollers.runtime import runtime_of
+from pollers.runtime import Runtime, runtime_of
 from pollers.store.traffic import configure, set_limit
 from tests.browser.flower import api, details, flower, rows
 from tests.endpoints import Endpoint, Reply
@@ -184,14 +184,17 @@ def test_parents_and_children_lead_along_a_chain(
 
 
 def test_a_poll_has_its_row_before_its_first_attempt(
-    browser: Chrome, flower_url: str, endpoint: Endpoint, application: Celery
+    browser: Chrome,
+    flower_url: str,
+    endpoint: Endpoint,
+    application: Celery,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the application tells of what it sends, by Celery's own setting; it can be revoked there."""
-    application.conf.task_send_sent_event = True
-    try:
+    with monkeypatch.context() as context:
+        context.setattr(application.conf, "task_send_sent_event", True)
+        context.setattr(runtime_of(application), "tells_sent", Runtime(application).tells_sent)
         [waiting] = poll.submit_many([endpoint.url("/later")], options={"countdown": 60}, until=UNTIL)
-    finally:
-        application.conf.task_send_sent_event = False
     row = row_of(browser, flower_url, waiting)
     assert (row["state"], row["retries"], row["args"]) == (states.RECEIVED, "0", endpoint.url("/later"))
     assert row["eta"].startswith("in ")

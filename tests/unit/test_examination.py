@@ -53,7 +53,7 @@ def test_a_worker_that_differs_is_told(other: Report, told: str) -> None:
 def test_a_worker_that_does_not_answer_is_told() -> None:
     """By its name."""
     [finding] = examine_workers({"a": WELL}, {"a", "b"})
-    assert finding.problem == "b did not answer within 1 s."
+    assert finding.problem == "b did not answer within 3 s."
     assert "worker_enable_remote_control" in finding.cure
 
 

@@ -16,7 +16,7 @@ IN_A_MINUTE = NOW + timedelta(minutes=1)
 
 
 def _window(options: dict[str, Any], **params: Any) -> Window:
-    return window(PollSpec.parse("http://x/", **params), options, NOW)
+    return window(PollSpec.parse("http://x/", **params), options, lambda: NOW)
 
 
 @pytest.mark.parametrize(

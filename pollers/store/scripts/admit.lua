@@ -65,8 +65,9 @@ if spread > 0 and in_a_crowd(KEYS[6]) then
   delay = delay + (ARGV[16] == '' and math.floor(draw * spread) or spread - now % spread)
 end
 redis.call('ZADD', schedule, math.min(now + delay, deadline), id)
-redis.call('HINCRBY', stats, 'admitted', 1)
--- Tells this store from one that comes after it, when Redis has lost what it had.
-redis.call('HSETNX', stats, 'created', now)
+if redis.call('HINCRBY', stats, 'admitted', 1) == 1 then
+  -- Tells this store from one that comes after it, when Redis has lost what it had.
+  redis.call('HSETNX', stats, 'created', now)
+end
 if queue ~= '' then redis.call('SADD', queues, queue) end
 return { 1, now, deadline }
