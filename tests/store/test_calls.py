@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,10 +12,20 @@ from redis import Connection
 from pollers.errors import StoreUnavailable
 from tests.store.conftest import World
 
+NAME = "test-calls"
+
+
+@pytest.fixture
+def world(redis_url: str) -> Iterator[World]:
+    """Return a world whose connections Redis knows by their name."""
+    made = World(f"{redis_url}?client_name={NAME}")
+    yield made
+    made.store.client.close()
+
 
 def connections(world: World) -> int:
-    """Return how many connections Redis has from the pool of the store."""
-    return len(world.store.client.client_list(_type="normal"))
+    """Return how many connections the store has."""
+    return sum(client["name"] == NAME for client in world.store.client.client_list())
 
 
 def test_a_connection_is_kept_and_used_again(world: World) -> None:
@@ -51,7 +62,9 @@ def test_the_answer_to_an_interrupted_call_is_not_that_of_the_next(
 def test_a_connection_that_redis_has_closed_is_made_anew(world: World) -> None:
     """As it does with idle ones, where it is told to."""
     world.admit("first")
-    world.store.client.client_kill_filter(skipme=True, _type="normal")
+    for client in world.store.client.client_list():
+        if client["name"] == NAME:
+            world.store.client.client_kill_filter(_id=client["id"], skipme=True)
     world.admit("second")
     assert world.record("second").state == "waiting"
 
