@@ -29,7 +29,7 @@ class Extent:
     settle: float
 
 
-FULL = Extent(polls=2000, every=0.4, warm=5, seconds=10, waiting=5_000, start=5, settle=3)
+FULL = Extent(polls=2000, every=0.4, warm=3, seconds=7, waiting=5_000, start=4, settle=2)
 TINY = Extent(polls=50, every=0.2, warm=0, seconds=0.5, waiting=50, start=0, settle=0)
 #: Seconds that the first attempt may take from the start of a system's workers.
 FIRST = 40.0

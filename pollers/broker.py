@@ -74,4 +74,5 @@ class Transport(redis.Transport):
 
 
 def _is_pack(message: Any) -> bool:
-    return message is not None and message.headers.get("task") == ATTEMPT
+    headers = getattr(message, "headers", None)
+    return isinstance(headers, dict) and headers.get("task") == ATTEMPT

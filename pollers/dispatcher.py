@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two calls while polls are due. A longer tick makes larger packs, and so cheaper
 #: attempts, later. Each of several shards has one of so many turns: else its packs were so much smaller.
-SHORTEST_TICK = 0.040
+SHORTEST_TICK = 0.030
 #: Seconds between two calls when one could not look at all that is due: what is due behind thousands of
 #: polls that have to wait must not wait with them.
 MORE_TICK = 0.002

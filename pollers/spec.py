@@ -32,6 +32,9 @@ _NOT_OF_THE_REQUEST = frozenset(
     }
 )
 
+#: Compact JSON. Kept, as making an encoder takes as long as encoding a spec.
+_written = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PollSpec:
@@ -153,7 +156,7 @@ class PollSpec:
 
     def to_json(self) -> str:
         """Return the spec as compact JSON, without the fields that have their default."""
-        return json.dumps(self.given(), separators=(",", ":"), ensure_ascii=False)
+        return _written(self.given())
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -219,8 +222,9 @@ class PollSpec:
 
     def given(self) -> dict[str, Any]:
         """Return the fields that differ from their default, as plain JSON."""
-        values = {name: getattr(self, name) for name in _DEFAULTS}
-        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+        return {
+            name: value for name, default in _DEFAULTS.items() if (value := getattr(self, name)) != default
+        }
 
 
 _DEFAULTS: dict[str, Any] = {

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pollers import condition_rules, following_rules, http_syntax, registry
@@ -58,15 +59,15 @@ def check(
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, value in params.items():
-        rule = _RULES.get(name)
-        if rule is None:
+        if name not in _RULES:
             problems[str(name)] = _unknown(str(name))
         elif name == "timeout" and value is None and params.get("deadline") is None:
             # In Celery, and in HTTP clients, None would mean "without limit".
             problems[name] = "is None, but a poll needs a deadline; leave it out for 10m, or give a duration"
         elif value is not None or name == "json":
             try:
-                values[name] = encodable(rule(value))
+                repeated = name in _REPEATED and isinstance(value, str | int | float)
+                values[name] = (_remembered if repeated else _checked)(name, value)
             except ValueError as error:
                 problems[name] = str(error)
     _check_together(values, problems, complete=complete, now=now)
@@ -75,6 +76,17 @@ def check(
             f"is shorter than pollers_min_interval, {format_duration(min_interval)}, at some point"
         )
     return values, problems
+
+
+def _checked(name: str, value: object) -> Any:
+    """Return the value of a parameter as plain JSON; raises `ValueError` when it is wrong."""
+    return encodable(_RULES[name](value))
+
+
+#: The same, which looks at each value once; an error is not remembered.
+_remembered = lru_cache(maxsize=1024, typed=True)(_checked)
+#: Parameters that the polls of an application have in common, while they differ by their URLs.
+_REPEATED = frozenset({"until", "fail_when", "returns", "every", "timeout", "request_timeout"})
 
 
 def _check_together(
