@@ -23,17 +23,25 @@ from pollers.errors import (
 )
 from pollers.held import POLL
 from pollers.later import later
-from pollers.result import LastAnswer, PastAttempt, PollResult, PollStatus
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import Match
 from pollers.task import PollTask
 from pollers.waiter import Waiter
 
 if TYPE_CHECKING:
+    from pollers.result import LastAnswer, PastAttempt, PollResult, PollStatus
     from pollers.store.overview import Overview
     from pollers.transport import credential
 
-__getattr__ = later(__name__, {"Overview": "pollers.store.overview", "credential": "pollers.transport"})
+_RESULTS = ("LastAnswer", "PastAttempt", "PollResult", "PollStatus")
+__getattr__ = later(
+    __name__,
+    {
+        "Overview": "pollers.store.overview",
+        "credential": "pollers.transport",
+        **dict.fromkeys(_RESULTS, "pollers.result"),
+    },
+)
 
 #: The poll as a Celery task of the application that was set up last.
 poll = cast(PollTask, Proxy(lambda: current_app().tasks[POLL]))

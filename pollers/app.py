@@ -14,7 +14,6 @@ from celery.signals import celeryd_after_setup, celeryd_init
 from pollers.attempt_task import ATTEMPT, AttemptTask
 from pollers.errors import PollEnded
 from pollers.held import POLL
-from pollers.observe import logs
 from pollers.redis_address import is_cluster, redis_address
 from pollers.runtime import runtime_of, use
 from pollers.settings import InvalidSetting, Settings
@@ -109,6 +108,8 @@ def _check_settings(instance: Any, **_: Any) -> None:
 def _prepare(instance: Any, **_: Any) -> None:
     """Set up the log, and let a runtime tell of misspelt settings there, before there are more processes."""
     if instance.app in _applications:
+        from pollers.observe import logs
+
         settings = Settings.read(instance.app.conf, os.environ)
         logs.set_up(settings.log_format, (POLL, ATTEMPT), PollEnded)
         runtime_of(instance.app)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Task, states
 from celery.exceptions import Ignore
@@ -22,11 +22,12 @@ from pollers import held, outcome
 from pollers.admission import KnownLimits, accept, options_of, submission_of, traced, with_parents
 from pollers.delivery import OutcomeBackend, is_outcome, log_end
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
-from pollers.result import PollResult
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Record, Submission
-from pollers.transport import Request
+
+if TYPE_CHECKING:
+    from pollers.result import PollResult
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +204,8 @@ class PollTask(Task):
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> PollResult:  # noqa: N802  # Celery's name
         """Return the `PollResult` of a poll by its id."""
+        from pollers.result import PollResult
+
         return PollResult(task_id, backend=self.backend, task_name=self.name, app=self._get_app(), **kwargs)
 
     def after_return(
@@ -226,6 +229,8 @@ class PollTask(Task):
         return runtime_of(self._get_app())
 
     def _parse(self, args: Any, params: Any, *, here: bool = False) -> PollSpec:
+        from pollers.transport import Request
+
         spec = PollSpec.of_call(
             args,
             params,
