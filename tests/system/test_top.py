@@ -108,7 +108,8 @@ def test_one_snapshot_is_printed_without_a_terminal(
     assert [row["id"] for row in told["due"]] == [result.id]
     assert told["polls"]["waiting"] >= 1
     assert set(told["lateness_ms"]) == {"p50", "p90", "p99"}
-    assert told["workers"][0]["queues"] == [""]
+    # Others may have stopped a moment ago.
+    assert [""] in [worker["queues"] for worker in told["workers"]]
     printed = pollers("top", "--once", "--filter", "top-three")
     assert (result.id in printed.out, printed.code) == (True, 0)
     assert result.cancel()
