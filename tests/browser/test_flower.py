@@ -191,10 +191,13 @@ def test_a_poll_has_its_row_before_its_first_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the application tells of what it sends, by Celery's own setting; it can be revoked there."""
-    with monkeypatch.context() as context:
-        context.setattr(application.conf, "task_send_sent_event", True)
-        context.setattr(runtime_of(application), "tells_sent", Runtime(application).tells_sent)
+    application.conf.task_send_sent_event = True
+    try:
+        # It is looked at once.
+        monkeypatch.setattr(runtime_of(application), "tells_sent", Runtime(application).tells_sent)
         [waiting] = poll.submit_many([endpoint.url("/later")], options={"countdown": 60}, until=UNTIL)
+    finally:
+        application.conf.task_send_sent_event = False
     row = row_of(browser, flower_url, waiting)
     assert (row["state"], row["retries"], row["args"]) == (states.RECEIVED, "0", endpoint.url("/later"))
     assert row["eta"].startswith("in ")
