@@ -106,4 +106,6 @@ def test_workers_are_asked_what_they_lack(
     assert found[waits] == "Start one: celery -A pollers worker --queues consumed-by-nobody"
     parts = {problem.partition(":")[0] for problem in found}
     assert parts <= {"redis", "workers", "polls"}
-    assert not any("did not answer" in problem or "clock" in problem for problem in found)
+    # Of this worker; others may have stopped a moment ago.
+    mine = [problem for problem in found if "w1@tests" in problem]
+    assert not any("did not answer" in problem or "clock" in problem for problem in mine)
