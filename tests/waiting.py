@@ -10,7 +10,7 @@ from collections.abc import Callable
 LOOK_EVERY = 0.01
 
 
-def wait_until(condition: Callable[[], object], limit: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], limit: float = 20.0) -> None:
     """Return as soon as the condition holds; fail the test when it does not within `limit` seconds."""
     end = time.monotonic() + limit
     while not condition():

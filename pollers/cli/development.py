@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import socket
 import sys
 import threading
 import time
@@ -13,7 +12,6 @@ from contextlib import ExitStack
 
 import click
 import redis
-import requests
 
 from pollers import app
 from pollers.cli.connection import names_a_redis, redis_url
@@ -27,8 +25,6 @@ LOOK_EVERY = 0.25
 #: Seconds that the children have to end by themselves. Attempts that take longer are made again by
 #: the next worker, once their lease has run out.
 STOP_TIMEOUT = 5.0
-#: Ports that are tried for Flower.
-FLOWER_PORTS = 100
 
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
 
@@ -54,16 +50,13 @@ def develop(*, workers: int, flower_port: int, loglevel: str) -> None:
             # The workers are few and know each other by the store: no gossip, no mingling.
             quick = ("--without-gossip", "--without-mingle")
             children.start(name, "worker", "--hostname", f"{name}@%h", *quick, *common)
-        flower_url = ""
         if flower_port and importlib.util.find_spec("flower") is None:
             say("pollers", "Flower is not installed: pip install 'pollers[flower]'")
         elif flower_port:
-            port = _free_port(flower_port)
-            flower_url = f"http://127.0.0.1:{port}"
-            children.start_flower(port, *common)
-        _wait_until(children, lambda: _ready(workers, flower_url))
-        if flower_url:
-            say("pollers", f"Flower  {flower_url}/tasks")
+            children.start_flower(flower_port, *common)
+        _wait_until(children, lambda: _ready(workers, children))
+        if children.flower_url:
+            say("pollers", f"Flower  {children.flower_url}/tasks")
         say("pollers", "ready: `pollers submit URL --until ...` here; Ctrl-C stops all of it")
         _wait_until(children, lambda: say.broken or (embedded and _is_gone()))
         if not say.broken:
@@ -81,36 +74,15 @@ def _is_gone() -> bool:
     return False
 
 
-def _ready(workers: int, flower_url: str) -> bool:
-    return count_workers(runtime_of(app).store) >= workers and (not flower_url or _answers(flower_url))
+def _ready(workers: int, children: Children) -> bool:
+    flower_is = not children.flower_url or children.flower_answers()
+    return flower_is and count_workers(runtime_of(app).store) >= workers
 
 
 def _wait_until(children: Children, condition: Callable[[], bool]) -> None:
     while not condition():
         children.check()
         time.sleep(LOOK_EVERY)
-
-
-def _answers(url: str) -> bool:
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            return session.get(f"{url}/healthcheck", timeout=1).ok
-        except requests.RequestException:
-            return False
-
-
-def _free_port(first: int) -> int:
-    """Return the first port from ``first`` on that nobody listens on."""
-    for port in range(first, min(first + FLOWER_PORTS, 65_536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise click.ClickException(f"No port is free for Flower from {first} on.")
 
 
 class Printer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -12,11 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import requests
-
 from pollers import app, overview
 from pollers.cli.connection import redis_url
-from pollers.cli.processes import ChildEnded, Children
+from pollers.cli.processes import FLOWER_PORT, ChildEnded, Children
 from pollers.demo.ending import Ending
 from pollers.demo.faults import Chance
 from pollers.demo.service import Service
@@ -37,12 +34,8 @@ LOOK_EVERY = 0.2
 #: Time for them to end, in seconds; what still runs then is killed.
 STOP_TIMEOUT = 6.0
 
-#: Time that Flower and the workers have for one answer, in seconds.
+#: Time that the workers have for one answer, in seconds.
 ANSWER_TIMEOUT = 1.0
-
-#: Flower's usual port, the first that is tried, and how many are.
-FLOWER_PORT = 5555
-FLOWER_PORTS = 100
 
 #: Lines of a log that are shown when its process failed; and of each log when something else did.
 TAIL_LINES = 15
@@ -79,7 +72,6 @@ class Stage:
     """What runs, and where."""
 
     farm: Service
-    flower_url: str
     children: Children
     #: What is to be done when the workers have stopped and Redis still runs.
     afterwards: ExitStack
@@ -87,7 +79,7 @@ class Stage:
     @property
     def polls_page(self) -> str:
         """The page of Flower that lists the polls."""
-        return f"{self.flower_url}/tasks?name=pollers.poll"
+        return f"{self.children.flower_url}/tasks?name=pollers.poll"
 
 
 @contextmanager
@@ -115,13 +107,11 @@ def stage(chance: Chance, *, places: int, logs: Logs, ending: Ending) -> Iterato
         include = "--include=pollers.demo.tasks"
         for name in WORKERS:
             children.start(name, "worker", f"--hostname={name}@%h", queues, include, *QUIET)
-        port = free_port(FLOWER_PORT)
-        flower_url = f"http://127.0.0.1:{port}"
-        children.start_flower(port)
+        children.start_flower(FLOWER_PORT)
         for name in WORKERS:
             wait_for(name, children, partial(worker_answers, name), ending)
-        wait_for("flower", children, partial(flower_answers, flower_url), ending)
-        yield Stage(farm=farm, flower_url=flower_url, children=children, afterwards=afterwards)
+        wait_for("flower", children, children.flower_answers, ending)
+        yield Stage(farm=farm, children=children, afterwards=afterwards)
 
 
 def wait_for(name: str, children: Children, ready: Callable[[], bool], ending: Ending) -> None:
@@ -138,26 +128,3 @@ def worker_answers(name: str) -> bool:
     """Whether the worker of this name listens to its queue."""
     replies = app.control.ping(timeout=ANSWER_TIMEOUT) or []
     return any(node.startswith(f"{name}@") for reply in replies for node in reply)
-
-
-def flower_answers(url: str) -> bool:
-    """Whether Flower serves its pages."""
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            return session.get(f"{url}/healthcheck", timeout=ANSWER_TIMEOUT).ok
-        except (requests.ConnectionError, requests.Timeout):
-            return False
-
-
-def free_port(first: int) -> int:
-    """The first port of the loopback interface, from `first` on, that nobody listens on."""
-    for port in range(first, first + FLOWER_PORTS):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise ChildEnded(f"flower has no free port from {first} to {first + FLOWER_PORTS - 1}.")
