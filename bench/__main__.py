@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import bare, capacity, endpoint, machine, report, systems
-from bench.measure import FULL, TINY, Measurement, measure
+from bench.measure import FULL, SHORT, TINY, Measurement, in_turns, measure
 from bench.measure import bare as measure_bare
 
 ROOT = Path(__file__).parents[1]
@@ -53,9 +53,9 @@ def main() -> None:
             note(measure_bare("bare loop, aiohttp", bare.AIOHTTP, server, extent, bare.run))
         for system in systems.ALL:
             if only in system.name and (not quick or find_spec(system.package)):
-                briefly = quick and system is not systems.OURS
+                briefly = system is not systems.OURS if quick else system in systems.BRIEFLY
                 note(measure(system, redis, server, extent, only_saturated=briefly))
-        alone = {} if only else _alone(redis, quick=quick)
+        alone = {} if only else _alone(redis, server, quick=quick)
         needs = [] if only else capacity.tables(capacity.measure(server, extent))
     for table in report.tables(measurements):
         console.print(_printed(table))
@@ -73,7 +73,7 @@ def main() -> None:
     )
 
 
-def _alone(redis: machine.Redis, *, quick: bool) -> dict[str, Any]:
+def _alone(redis: machine.Redis, server: endpoint.Endpoint, *, quick: bool) -> dict[str, Any]:
     """Measure what only this system has."""
     from bench import scenarios  # reads where Redis is
 
@@ -83,7 +83,9 @@ def _alone(redis: machine.Redis, *, quick: bool) -> dict[str, Any]:
     else:
         slow = list(scenarios.slow_endpoints(redis, 25))
         waiting = scenarios.many_waiting(redis, 1_000_000)
+    pair = (systems.OURS, systems.LIMITED)
     return {
+        "limits": in_turns(pair, redis, server, *((TINY, 1) if quick else (SHORT, 3))),
         "slow": [dataclasses.asdict(one) for one in slow],
         "waiting": dataclasses.asdict(waiting),
         "single": scenarios.single_submissions(redis, 1 if quick else 7),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from bench.endpoint import Endpoint
 from bench.machine import Redis, running
@@ -30,6 +31,8 @@ class Extent:
 
 
 FULL = Extent(polls=2000, every=0.4, warm=3, seconds=7, waiting=5_000, start=4, settle=2)
+#: For systems that are compared in several rounds.
+SHORT = replace(FULL, warm=2, seconds=4, start=2)
 TINY = Extent(polls=50, every=0.2, warm=0, seconds=0.5, waiting=50, start=0, settle=0)
 #: Seconds that the first attempt may take from the start of a system's workers.
 FIRST = 40.0
@@ -89,6 +92,21 @@ def measure(
         waiting_worker_bytes=waiting.worker_bytes,
         shutdown_s=waiting.shutdown_s,
     )
+
+
+def in_turns(
+    systems: Sequence[System], redis: Redis, endpoint: Endpoint, extent: Extent, rounds: int
+) -> dict[str, float]:
+    """Return the worker CPU per attempt of each system by its name, in ms: the median of several rounds.
+
+    What differs by a few percent is less than what two runs of one system differ by, on a machine of others.
+    """
+    found: dict[str, list[float]] = {system.name: [] for system in systems}
+    for _ in range(rounds):
+        for system in systems:
+            one = measure(system, redis, endpoint, extent, only_saturated=True)
+            found[system.name].append(one.worker_ms)
+    return {name: median(figures) for name, figures in found.items()}
 
 
 @dataclass(frozen=True)

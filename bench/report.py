@@ -71,9 +71,15 @@ def sentences(measurements: Sequence[Measurement], alone: dict[str, Any]) -> lis
         f"`submit_many` at {many['submitted_per_second']:.0f} a second; a `dispatch` takes "
         f"{many['dispatch_many_us']:.0f} us, with 1,000 of them {many['dispatch_few_us']:.0f} us."
     )
+    without, limited = alone["limits"].values()
+    limits = (
+        f"- Limits, by the median of pairs in turns: {limited:.3f} ms of worker CPU per attempt with them, "
+        f"{without:.3f} ms without: {limited / without - 1:+.0%}."
+    )
     single = " and ".join(f"{name} {rate:.0f} a second" for name, rate in alone["single"].items())
     starts = ", ".join(f"`{name}` {1000 * seconds:.0f} ms" for name, seconds in imports.items())
     return [
+        limits,
         *slow,
         waiting,
         f"- One by one: {single}.",

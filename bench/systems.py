@@ -101,6 +101,9 @@ HUEY = System(
 #: In the order of the table; ours first.
 ALL = (OURS, LIMITED, ONE_BY_ONE, PREFORK, SINGLE, HAND_WRITTEN, TUNED, ARQ, DRAMATIQ, HUEY)
 
+#: Of which only the attempts at full load are of interest.
+BRIEFLY = (PREFORK, SINGLE)
+
 
 def use_redis(url: str) -> None:
     """Point all applications, here and in workers started from here, at a Redis."""
