@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakSet
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, celeryd_init
+from celery.signals import celeryd_after_setup, celeryd_init, worker_init, worker_shutting_down
 
 from pollers.attempt_task import ATTEMPT, AttemptTask
 from pollers.errors import PollEnded
@@ -104,15 +105,29 @@ def _check_settings(instance: Any, **_: Any) -> None:
             raise SystemExit(str(error)) from None
 
 
+@worker_init.connect
+def _choose_pool(sender: Any, **_: Any) -> None:
+    """Let a command line have prefork: Celery takes that for its own default, and `worker_pool` instead."""
+    if sender.app is app:
+        from argparse import ArgumentParser
+
+        options = ArgumentParser(add_help=False, allow_abbrev=False)
+        options.add_argument("-P", "--pool")
+        if options.parse_known_args(sys.argv)[0].pool == "prefork":
+            sender.pool_cls = "prefork"
+
+
 @celeryd_after_setup.connect
 def _prepare(instance: Any, **_: Any) -> None:
     """Set up the log, and let a runtime tell of misspelt settings there, before there are more processes."""
     if instance.app in _applications:
+        from pollers import stopping
         from pollers.observe import logs
 
         settings = Settings.read(instance.app.conf, os.environ)
         logs.set_up(settings.log_format, (POLL, ATTEMPT), PollEnded)
         runtime_of(instance.app)
+        worker_shutting_down.connect(lambda **_: stopping.watch(instance.app), weak=False)
 
 
 def _celery_url(url: str) -> str:

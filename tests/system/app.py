@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -18,6 +19,7 @@ from pollers.conditions import Decision, pending, succeeded
 from pollers.progress import Progress
 from pollers.protocols import register
 from pollers.spec import PollSpec
+from tests.waiting import wait_until
 
 SEEN = "tests:seen:"
 
@@ -87,6 +89,14 @@ def note_error(request: Any, error: Any, traceback: Any, name: str = "") -> None
 def total(values: list[Any]) -> Any:
     """Return the sum of a chord's values."""
     return sum(values)
+
+
+@app.task(name="tests.wait_for_file")
+def wait_for_file(path: str) -> None:
+    """Run until the file is there, and remove it; there is one beside it meanwhile."""
+    Path(f"{path}.waited-for").touch()
+    wait_until(Path(path).exists, 60)
+    Path(path).unlink()
 
 
 @app.task(name="tests.submit")

@@ -235,6 +235,7 @@ def test_a_worker_does_not_start_with_settings_that_cannot_be_used(
     assert next(iter(settings)).lower() in sentence.lower()
 
 
+@pytest.mark.timeout(120)
 def test_a_worker_tells_once_of_a_misspelt_setting(shared_redis_url: str) -> None:
     """Its children do not say it again."""
     settings = {"POLLERS_PAK_SIZE": "5"}

@@ -29,6 +29,7 @@ def test_the_end_of_a_poll_is_a_line_and_packs_are_none(worker: Worker, endpoint
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("hijack", ["1", "0"])
 def test_a_worker_writes_json(
     hijack: str, application: Celery, shared_redis_url: str, endpoint: Endpoint

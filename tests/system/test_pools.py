@@ -13,6 +13,9 @@ from tests.system.test_metrics import Metrics
 from tests.system.workers import Worker
 from tests.waiting import wait_until
 
+#: A warm shutdown of prefork can take half a minute.
+pytestmark = pytest.mark.timeout(120)
+
 POOLS = ["threads", "prefork", pytest.param("gevent", marks=pytest.mark.slow), "solo"]
 
 
@@ -35,6 +38,7 @@ def test_a_pool_makes_attempts_and_delivers(
         assert [result.get(timeout=30) for result in results] == list(range(30))
         metrics, origin = Metrics(port), endpoint.url("/").removesuffix("/")
         wait_until(lambda: metrics("pollers_attempts_total", origin=origin) == 60)
+        assert f"concurrency: 2 ({pool.removesuffix('s')})" in worker.log()
         assert "Traceback" not in worker.log()
     assert worker.process is not None
     assert worker.process.returncode == 0

@@ -31,6 +31,7 @@ def parents(spans: list[Span]) -> dict[str, str | None]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_a_poll_is_one_trace(pool: str, shared_redis_url: str, endpoint: Endpoint, tmp_path: Path) -> None:
     """From the application's span to the task that is linked to it, and the webhook of its end."""

@@ -17,6 +17,10 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
+#: Seconds that a warm shutdown may take. Celery's prefork children wait for half a minute when they got
+#: a task just before, because nobody notes their results any more (celery 5.7, billiard 4.3).
+STOP_LIMIT = 45
+
 
 class Worker:
     """A ``celery worker`` process; use as a context manager, or `start` and `stop` it."""
@@ -68,8 +72,9 @@ class Worker:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(STOP_LIMIT)
             except subprocess.TimeoutExpired:
+                self._show_log()
                 self.kill()
                 raise
 
@@ -98,6 +103,9 @@ class Worker:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None:
-            sys.stderr.write(f"--- log of worker {self.name}:\n{self.log()[-8000:]}\n")
+            self._show_log()
         self.stop()
         self._log.close()
+
+    def _show_log(self) -> None:
+        sys.stderr.write(f"--- log of worker {self.name}:\n{self.log()[-8000:]}\n")

