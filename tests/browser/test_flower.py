@@ -33,8 +33,9 @@ def submit_waiting(endpoint: Endpoint, path: str, **parameters: object) -> PollR
 
 
 def row_of(browser: Chrome, flower_url: str, result: PollResult, query: str = "") -> dict[str, str]:
-    """Return the row of a poll in the list of tasks, loaded anew."""
+    """Return the row of a poll in the list of tasks, loaded anew and searched for: a page has few."""
     browser.get(f"{flower_url}/tasks?name=pollers.poll{query}")
+    browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys(f" {result.id}")
     wait_until(lambda: any(row.get("uuid") == result.id for row in rows(browser)))
     [row] = [row for row in rows(browser) if row["uuid"] == result.id]
     return row
