@@ -1,7 +1,7 @@
 """Celery's remote control for polls: `revoke`, from a terminal, Flower or code, cancels them; and the doctor.
 
-Imported by workers only. A poll's id must not enter the workers' list of revoked ids: its held task
-still has to run, to tell everyone who waits.
+Imported by workers only. What is no poll goes to Celery's own `revoke`, and is not admitted as one from then
+on: it may be a later step of a chain.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from celery.utils.functional import maybe_list
 from celery.worker.control import Panel, control_command, inspect_command
 
 from pollers.errors import StoreUnavailable
+from pollers.held import POLL
 from pollers.runtime import runtime_of
 
 logger = logging.getLogger(__name__)
@@ -67,12 +68,12 @@ def revoke(state: Any, task_id: Any, terminate: bool = False, signal: Any = None
         terminate (bool): Also terminate the process if the task is active.
         signal (str): Name of signal to use for terminate (e.g., ``KILL``).
     """
-    store = runtime_of(state.app).store
+    store, life = runtime_of(state.app).store, state.app.tasks[POLL].record_life
     others: list[str] = []
     polls: list[str] = []
     for one in maybe_list(task_id) or []:
         try:
-            known = store.cancel(one) != "unknown"
+            known = store.revoke(one, life) != "unknown"
         except StoreUnavailable as error:
             logger.error("Poll %s could not be cancelled: %s", one, error)
             known = False

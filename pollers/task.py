@@ -46,6 +46,8 @@ class PollTask(Task):
     #: A held task lost with its worker is published again by the store, which knows what it had done.
     acks_late = False
     typing = False
+    #: What a worker makes of a message.
+    Request = "pollers.poll_request:PollRequest"
 
     def run(self, *args: Any, **params: Any) -> Any:
         """Poll here, when called directly or eagerly; on a worker, deliver the poll's outcome."""
@@ -294,11 +296,13 @@ class PollTask(Task):
 
     def _note_delivery(self, poll_id: str) -> None:
         try:
-            self._runtime.store.deliver(poll_id, self._life())
+            self._runtime.store.deliver(poll_id, self.record_life)
         except StoreUnavailable as error:
             logger.warning("The outcome of poll %s will be delivered once more: %s", poll_id, error)
 
-    def _life(self) -> float:
+    @property
+    def record_life(self) -> float:
+        """Seconds that what is known of an ended poll is kept: Celery's ``result_expires``."""
         expires = self._get_app().conf.result_expires
         if expires is None:
             return DEFAULT_LIFE

@@ -76,6 +76,11 @@ class Shards:
         """Cancel a poll."""
         return self._wherever(poll_id, lambda store: store.cancel(poll_id), "unknown")
 
+    def revoke(self, poll_id: str, life: float) -> str:
+        """Cancel a poll, or see to it that its own shard does not admit it."""
+        known = self.cancel(poll_id)
+        return self._home(poll_id).revoke(poll_id, life) if known == "unknown" else known
+
     def end(self, poll_id: str, state: str, outcome: str = "") -> str:
         """End a poll."""
         return self._wherever(poll_id, lambda store: store.end(poll_id, state, outcome), "unknown")

@@ -213,14 +213,21 @@ class Store:
         """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
         return self.end(poll_id, "cancelled")
 
+    def revoke(self, poll_id: str, life: float) -> str:
+        """Cancel a poll; one that is not known is not admitted within the next ``life`` seconds."""
+        return self._end(poll_id, "cancelled", "", life)
+
     def end(self, poll_id: str, state: str, outcome: str = "") -> str:
         """End a poll from outside; return the state it has now, that of an end before, or ``unknown``."""
+        return self._end(poll_id, state, outcome, 0.0)
+
+    def _end(self, poll_id: str, state: str, outcome: str, life: float) -> str:
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
             *(keys.suspect, keys.gates, keys.turns, keys.shares, keys.asking),
         ]
-        return str(self._patiently("end", key_list, [poll_id, state, outcome]).decode())
+        return str(self._patiently("end", key_list, [poll_id, state, outcome, _ms(life)]).decode())
 
     def nudge(self, poll_id: str) -> str:
         """Make a poll due now, or when the attempt under way has settled; return its state or ``unknown``."""

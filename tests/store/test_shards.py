@@ -94,7 +94,9 @@ def test_a_poll_lives_its_life_in_its_shard(shards: Shards) -> None:
         assert shards.cancel(poll_id) == "succeeded"
     assert shards.find("nobody") is None
     assert shards.cancel("nobody") == "unknown"
-    assert shards.claim("nobody").verdict == "unknown"
+    assert shards.revoke("nobody", 60) == "unknown"
+    assert not shards.admit(_submission("nobody")).new
+    assert shards.claim("someone").verdict == "unknown"
     assert not shards.deliver("nobody", 60)
 
 

@@ -1,6 +1,7 @@
 """Cancel and nudge."""
 
-from tests.store.conftest import World
+from pollers.store import Submission
+from tests.store.conftest import SPEC, World
 
 
 def test_a_cancelled_poll_never_runs_again(world: World) -> None:
@@ -30,6 +31,26 @@ def test_a_poll_that_has_ended_cannot_be_cancelled(world: World) -> None:
     assert world.store.cancel("p") == "failed"
     world.store.deliver("p", 60)
     assert world.store.cancel("p") == "failed"
+
+
+def test_a_poll_that_is_revoked_before_it_is_known_is_not_admitted(world: World) -> None:
+    """However often it is revoked, nobody says that it is known; for as long as that is remembered."""
+    assert world.store.revoke("p", 60) == "unknown"
+    assert world.store.revoke("p", 60) == "unknown"
+    assert not world.store.admit(Submission("p", SPEC, 10.0, timeout=60.0)).new
+    assert world.store.find("p") is None
+    assert world.dispatch() == []
+    assert 59_000 < world.store.client.pttl(world.store.keys.ended("p")) <= 60_000
+
+
+def test_a_known_poll_is_revoked_as_it_is_cancelled(world: World) -> None:
+    """Live, ended, and delivered."""
+    world.admit("p")
+    assert world.store.revoke("p", 60) == "cancelled"
+    assert world.store.revoke("p", 60) == "cancelled"
+    world.store.deliver("p", 60)
+    assert world.store.revoke("p", 60) == "cancelled"
+    assert world.store.find("p") is not None
 
 
 def test_a_nudged_poll_is_due_now(world: World) -> None:

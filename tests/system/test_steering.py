@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
-from celery import Celery
+from celery import Celery, chain
+from celery.exceptions import TaskRevokedError
+from celery.utils import uuid
 
 from pollers import PollCancelled, PollResult, PollTimeout, poll
+from pollers.runtime import runtime_of
 from tests.endpoints import Endpoint, Reply
 from tests.waiting import wait_until
 
@@ -60,6 +63,37 @@ def test_revoking_a_result_cancels_its_poll(endpoint: Endpoint) -> None:
     result.revoke(terminate=True)
     with pytest.raises(PollCancelled):
         result.get(timeout=10)
+
+
+def test_a_later_step_of_a_chain_is_revoked_before_it_begins(endpoint: Endpoint) -> None:
+    """As any task of Celery's: it never runs, and whoever waits hears of it at once."""
+    first = endpoint.script("/first", Reply(delay=1, body={"next": endpoint.url("/second")}))
+    steps = chain(poll.s(first, until="next", returns="next", every=1), poll.s(until="@", every=1))
+    last = steps.apply_async()
+    wait_until(lambda: endpoint.arrivals("/first"))
+    last.revoke()
+    with pytest.raises(TaskRevokedError):
+        last.get(timeout=10)
+    assert last.parent.get(timeout=10) == endpoint.url("/second")
+    after = poll.delay(endpoint.script("/after", Reply(), Reply(body=b"1")), until="@", every=0.5)
+    after.get(timeout=10)
+    assert endpoint.arrivals("/second") == []
+    assert last.state == "REVOKED"
+
+
+def test_a_poll_whose_id_was_revoked_elsewhere_is_delivered_all_the_same(
+    endpoint: Endpoint, application: Celery
+) -> None:
+    """A worker that has the id in its list, of before its poll was one, does not discard the outcome."""
+    poll_id = uuid()
+    application.control.revoke(poll_id)
+    store = runtime_of(application).store
+    wait_until(lambda: store.stores[0].client.delete(store.stores[0].keys.ended(poll_id)))
+    result = poll.apply_async(
+        [endpoint.becomes("/job", {"status": "done"})], {"until": "status == 'done'"}, task_id=poll_id
+    )
+    wait_until(lambda: poll.AsyncResult(poll_id).state == "SUCCESS")
+    assert result.status().state == "succeeded"
 
 
 def test_a_nudged_poll_is_attempted_at_once(endpoint: Endpoint) -> None:

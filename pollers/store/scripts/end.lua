@@ -16,6 +16,7 @@
 --   ARGV[1] -> id of the poll
 --   ARGV[2] -> terminal state that it gets
 --   ARGV[3] -> outcome as JSON text, or empty
+--   ARGV[4] -> ms from now for which a poll that is not known shall not be admitted; 0 when it may
 --
 -- Output: the terminal state that it has now, which may be one that it had reached before; or `unknown`.
 --
@@ -24,11 +25,16 @@
 local polls, schedule, releases, ended, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
 stats = KEYS[4]
 traffic.gates, traffic.turns, traffic.shares, traffic.asking = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local id, state, outcome = ARGV[1], ARGV[2], ARGV[3]
+local id, state, outcome, life = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local record = read_record(polls, id)
 if not record then
-  return ended_state(ended)
+  local known = ended_state(ended)
+  if known == 'unknown' and life > 0 and redis.call('HEXISTS', polls, id) == 0 then
+    -- No record: whoever asks hears that the poll is not known, as before.
+    redis.call('SET', ended, '', 'PX', life)
+  end
+  return known
 end
 if ENDED_STATES[record[STATE]] then return record[STATE] end
 if record[STATE] == 'running' then redis.call('HINCRBY', stats, 'abandoned', 1) end
