@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -47,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "result_backend_max_retries": 20,
     "result_backend_thread_safe": True,
     # Attempts wait for the network: threads do that in one process for little memory.
-    "worker_pool": "threads",
+    "worker_pool": "pollers.threads:TaskPool",
     "worker_concurrency": 8,
     "worker_prefetch_multiplier": 1,
     # Rows in Flower.
@@ -107,14 +106,11 @@ def _check_settings(instance: Any, **_: Any) -> None:
 
 @worker_init.connect
 def _choose_pool(sender: Any, **_: Any) -> None:
-    """Let a command line have prefork: Celery takes that for its own default, and `worker_pool` instead."""
+    """Let a command line name another pool than the default."""
     if sender.app is app:
-        from argparse import ArgumentParser
+        from pollers import threads
 
-        options = ArgumentParser(add_help=False, allow_abbrev=False)
-        options.add_argument("-P", "--pool")
-        if options.parse_known_args(sys.argv)[0].pool == "prefork":
-            sender.pool_cls = "prefork"
+        threads.choose(sender)
 
 
 @celeryd_after_setup.connect

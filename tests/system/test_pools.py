@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from pollers import poll
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
 from tests.system.test_metrics import Metrics
-from tests.system.workers import Worker
+from tests.system.workers import ROOT, STOP_LIMIT, Worker
 from tests.waiting import wait_until
 
 #: A warm shutdown of prefork can take half a minute.
@@ -59,3 +62,45 @@ def test_a_warm_shutdown_finishes_the_attempts_in_flight(
     assert status.last_answer is not None
     assert status.last_answer.status == 200
     result.cancel()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "pool"),
+    [
+        ((), {}, "threads"),
+        (("-EP", "prefork"), {}, "prefork"),
+        ((), {"CELERY_WORKER_POOL": "prefork"}, "prefork"),
+    ],
+)
+def test_a_worker_has_the_pool_that_was_named(
+    shared_redis_url: str, arguments: tuple[str, ...], settings: dict[str, str], pool: str
+) -> None:
+    """However it was named; threads where none was."""
+    command = [sys.executable, "-m", "celery", "-A", "pollers", "worker", "-c", "1", *arguments]
+    environment = {**os.environ, "POLLERS_REDIS_URL": shared_redis_url, **settings}
+    worker = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert worker.stdout is not None
+    try:
+        banner = next(line for line in worker.stdout if "concurrency: " in line)
+    finally:
+        worker.terminate()
+        worker.communicate(timeout=STOP_LIMIT)
+    assert banner.rstrip().endswith(f"concurrency: 1 ({pool})")
+
+
+def test_threads_do_not_scale(shared_redis_url: str) -> None:
+    """Celery would try, fail, and connect anew, without end."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "pollers", "worker", "--autoscale", "4,1"],
+        cwd=ROOT,
+        env={**os.environ, "POLLERS_REDIS_URL": shared_redis_url},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "--autoscale needs --pool prefork" in ended.stderr
+    assert "Traceback" not in ended.stderr
