@@ -19,6 +19,7 @@ from pollers.store import Admission, Submission
 from pollers.window import window
 
 if TYPE_CHECKING:
+    from celery import Celery
     from celery.app.task import Context
 
 
@@ -78,6 +79,15 @@ def submission_of(
         spread=0.0 if times.delay else spec.cadence.shortest,
         request=spec.request_digest,
     )
+
+
+def routed(app: Celery, spec: PollSpec, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the queue that Celery's ``task_routes`` have for the poll, if they have one."""
+    if not app.amqp.routes or options.get("queue"):
+        return options
+    route = app.amqp.router.lookup_route(held.POLL, (spec.url,), spec.given(), options) or {}
+    queue = route if isinstance(route, str) else route.get("queue")
+    return {**options, "queue": queue} if queue else options
 
 
 def accept(submission: Submission, admission: Admission) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
+from pollers.errors import UnreadableRecord
 from pollers.politeness import PRIORITIES
 from pollers.store.connection import translated_errors
 from pollers.store.listing import known_queues
+from pollers.store.record import Record
 from pollers.store.shards import Polls
 from pollers.store.store import WORKER_LIFE_MS, Store
 
 #: Entries of a lot that are looked at.
 _ENTRIES = 10
+#: Outcomes that are looked at.
+_OUTCOMES = 50
 
 
 class QueueVitals(NamedTuple):
@@ -35,14 +40,14 @@ class Vitals(NamedTuple):
     #: Seconds for which the poll that is due longest has waited for workers; 0 when none does.
     #: What a limit, hold, breaker or pause keeps waits for something else.
     oldest_due: float
-    #: Seconds for which the outcome that waits longest could have been delivered; 0 when none does.
+    #: Seconds since the end of the poll whose outcome waits longest to be delivered; 0 when none does.
     oldest_outcome: float
     #: By name of the queue, '' for Celery's own routing.
     queues: dict[str, QueueVitals]
 
 
 def vitals(polls: Polls) -> Vitals:
-    """Return the vitals of an installation, in four round trips to each of its shards.
+    """Return the vitals of an installation, in six round trips to each of its shards.
 
     Of several shards, it is the worst of each; a queue has the workers that dispatch from it in all of them.
 
@@ -78,22 +83,36 @@ def _vitals(store: Store) -> Vitals:
         pipe = store.client.pipeline(transaction=False)
         pipe.hget(keys.stats, "created")
         pipe.zrange(keys.schedule, 0, 0, withscores=True)
-        pipe.zrange(keys.releases, 0, 0, withscores=True)
         for queue in queues:
             pipe.zcount(keys.workers(queue), now - WORKER_LIFE_MS, "+inf")
             pipe.zcount(keys.queued(queue), now, "+inf")
-        created, first, release, *numbers = pipe.execute()
+        created, first, *numbers = pipe.execute()
     oldest = min([*(due for _, due in first), *_parked_since(store, queues), now])
     return Vitals(
         ping=ping,
         created=int(created or 0) / 1000,
         oldest_due=(now - oldest) / 1000,
-        oldest_outcome=max(0.0, now - release[0][1]) / 1000 if release else 0.0,
+        oldest_outcome=max(0, now - _undelivered_since(store, now)) / 1000,
         queues={
             queue: QueueVitals(*pair)
             for queue, *pair in zip(queues, numbers[::2], numbers[1::2], strict=True)
         },
     )
+
+
+def _undelivered_since(store: Store, now: int) -> int:
+    """Return when the first of those polls ended, in ms, whose outcomes are to be delivered; now for none.
+
+    Not when they are published next, which is put off each time.
+    """
+    with translated_errors(store.client):
+        ids: Any = store.client.zrange(store.keys.releases, 0, _OUTCOMES - 1)
+        records: Any = store.client.hmget(store.keys.polls, ids) if ids else []
+    ended = [now]
+    for packed in filter(None, records):
+        with suppress(UnreadableRecord):
+            ended.append(Record.unpack(packed).ended_ms)
+    return min(ended)
 
 
 def _parked_since(store: Store, queues: Iterable[str]) -> list[int]:

@@ -11,6 +11,7 @@ from pollers.store.census import census
 from pollers.store.record import VERSION
 from pollers.store.vitals import vitals, worker_names
 from tests.store.conftest import SPEC, World
+from tests.store.test_damaged_records import edit
 
 
 def test_the_census_counts_what_live_polls_ask_for(world: World) -> None:
@@ -49,7 +50,8 @@ def test_vitals_tell_how_long_something_waits_and_who_works(world: World) -> Non
     world.admit("p", queue="far")
     world.admit("q")
     world.store.cancel("q")
-    world.store.client.zadd(world.store.keys.releases, {"q": world.now_ms() - 120_000})
+    edit(world, "q", ended_ms=world.now_ms() - 120_000)
+    assert len(world.store.release()) == 1  # published once more, in vain
     world.store.client.zadd(world.store.keys.schedule, {"p": world.now_ms() - 60_000})
     world.store.dispatch("w1@a.b.1234.abcd", "c", {"": True, "far": False})
     now = vitals(world.store)

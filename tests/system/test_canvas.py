@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, chain, chord, group
+from celery.app.routes import prepare
 
 from pollers import InvalidPoll, PollFailed, PollTimeout, poll
 from tests.endpoints import Endpoint
@@ -180,6 +181,27 @@ def test_a_queue_names_the_workers_that_make_the_attempts(
         assert result.get(timeout=20) == 7
         assert result.id in far.log()
     assert result.id not in worker.log()
+
+
+@pytest.mark.parametrize("route", [{"queue": "routed"}, "routed"])
+def test_a_route_of_the_application_names_the_workers_too(
+    endpoint: Endpoint,
+    shared_redis_url: str,
+    application: Celery,
+    monkeypatch: pytest.MonkeyPatch,
+    route: object,
+) -> None:
+    """`task_routes`, for polls that name no queue: one by one, or many at once."""
+    monkeypatch.setattr(application.amqp, "_rtable", prepare({"pollers.poll": route}))
+    monkeypatch.setattr(application.amqp, "router", application.amqp.Router())
+    one = poll.delay(_done(endpoint, "/a", 7), **UNTIL, returns="value")
+    [other] = poll.submit_many([_done(endpoint, "/b", 8)], **UNTIL, returns="value")
+    named = poll.apply_async([_done(endpoint, "/c", 9)], {**UNTIL, "returns": "value"}, queue="celery")
+    assert named.get(timeout=20) == 9
+    assert endpoint.arrivals("/a") == endpoint.arrivals("/b") == []
+    with Worker(shared_redis_url, name="routed", queues="routed") as far:
+        assert (one.get(timeout=20), other.get(timeout=20)) == (7, 8)
+        assert one.id in far.log()
 
 
 def test_a_poll_can_be_sent_by_name_from_an_application_without_pollers(

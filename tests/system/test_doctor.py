@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from pollers import poll
@@ -37,7 +38,8 @@ def sick(redis_url: str) -> Iterator[Store]:
     store.cancel("outcome")
     seconds, _ = store.client.time()
     store.client.zadd(store.keys.schedule, {"overdue": (seconds - 60) * 1000})
-    store.client.zadd(store.keys.releases, {"outcome": (seconds - 120) * 1000})
+    ended = found.record._replace(ended_ms=(seconds - 120) * 1000) if (found := store.find("outcome")) else ()
+    store.client.hset(store.keys.polls, "outcome", msgpack.packb(list(ended)))
     store.client.hset(store.keys.polls, "junk", b"\xc1 no record")
     store.nudge("junk")
     store.note("malformed", 2)
@@ -63,7 +65,7 @@ def test_everything_that_is_wrong_is_told(sick: Store, redis_url: str, tmp_path:
         "redis: Redis keeps no append-only file",
         "workers: No worker dispatches polls.",
         "polls: A poll has been due for 1m",
-        "polls: The outcome of a poll could have been delivered 2m",
+        "polls: The outcome of a poll that ended 2m",
         "polls: 1 record cannot be read: junk; not the record of a poll",
         "polls: Records were found damaged, or of a newer version: 1 time, the last",
         "broker: The broker at redis://",

@@ -51,7 +51,7 @@ def examine_polls(store: Store, now: Vitals, found: Census) -> Iterator[Finding]
     if now.oldest_outcome > PATIENCE:
         yield Finding(
             "polls",
-            f"The outcome of a poll could have been delivered {span(now.oldest_outcome)} ago.",
+            f"The outcome of a poll that ended {span(now.oldest_outcome)} ago is not delivered.",
             "Start workers that consume the queue of pollers.poll; look at the broker.",
         )
     if found.unreadable:
