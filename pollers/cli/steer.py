@@ -23,7 +23,7 @@ class Target(NamedTuple):
 
 _OPTIONS = (
     click.argument("poll_ids", metavar="[ID...]", nargs=-1),
-    click.option("--dry-run", "-n", is_flag=True, help="Only tell which polls it would be."),
+    click.option("--dry-run", "-n", is_flag=True, help="Only tell what would come of it."),
     click.option("--yes", "-y", is_flag=True, help="Do not ask, however many polls match."),
     click.option("--json", "as_json", is_flag=True, help="Print a JSON array."),
 )

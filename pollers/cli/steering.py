@@ -7,7 +7,6 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,17 +54,14 @@ def steer(action: Action, target: Target, *, dry_run: bool, yes: bool, as_json: 
     with store() as polls:
         if target.origin is not None and action.origin is not None:
             return _steer_origin(polls, action, target.origin, dry_run=dry_run, as_json=as_json)
-        if target.selection is None:
-            found = _found(polls, target.poll_ids) if dry_run else []
-            ids: Sequence[str] = target.poll_ids
-        else:
-            found = _selected(polls, action, target.selection)
-            ids = [poll_id for poll_id, _ in found]
+        chosen = None if target.selection is None else _selected(polls, action, target.selection)
         if dry_run:
-            return _rehearse(action, found, as_json=as_json)
-        if target.selection is not None and len(ids) > FEW and not yes:
+            named = [(poll_id, polls.find(poll_id)) for poll_id in target.poll_ids]
+            return _rehearse(action, named if chosen is None else chosen, as_json=as_json)
+        ids = target.poll_ids if chosen is None else [poll_id for poll_id, _ in chosen]
+        if chosen is not None and len(ids) > FEW and not yes:
             _ask(action, len(ids))
-        return _steer(polls, action, ids, as_json=as_json, told=target.selection is None or len(ids) <= FEW)
+        return _steer(polls, action, ids, as_json=as_json, told=chosen is None or len(ids) <= FEW)
 
 
 def _selected(polls: Polls, action: Action, selection: Selection) -> list[tuple[str, Found]]:
@@ -75,21 +71,32 @@ def _selected(polls: Polls, action: Action, selection: Selection) -> list[tuple[
         return list(select(polls, selection, on_looked=advance))
 
 
-def _found(polls: Polls, ids: Sequence[str]) -> list[tuple[str, Found]]:
-    return [(poll_id, found) for poll_id in ids if (found := polls.find(poll_id))]
-
-
-def _rehearse(action: Action, found: Sequence[tuple[str, Found]], *, as_json: bool) -> int:
-    statuses = (PollStatus.of(*one) for one in found)
+def _rehearse(action: Action, found: Sequence[tuple[str, Found | None]], *, as_json: bool) -> int:
+    """Tell what `_steer` would do; return its exit code."""
+    report, would, would_not = [], [], []
+    for poll_id, one in found:
+        done, words = action.words(one.record.state if one else "unknown")
+        status = PollStatus.of(poll_id, one) if one else None
+        state, url = (status.state, status.url) if status else ("unknown", None)
+        report.append({"id": poll_id, "would_be_done": done, "state": state, "url": url})
+        if done:
+            would.append(f"  {poll_id}  {state}  {url}")
+        else:
+            would_not.append(f"{poll_id} {words}")
     if as_json:
-        write_json([{"id": one.id, "state": one.state, "url": one.url} for one in statuses])
-        return SUCCEEDED
-    click.echo(f"{counted(len(found), 'poll')} would be {action.done}{':' if found else '.'}")
-    for one in islice(statuses, FEW):
-        click.echo("  " + printable(f"{one.id}  {one.state}  {one.url}"))
-    if len(found) > FEW:
-        click.echo(f"  and {len(found) - FEW} more")
-    return SUCCEEDED
+        write_json(report)
+    else:
+        click.echo(f"{counted(len(would), 'poll')} would be {action.done}{':' if would else '.'}")
+        _echo_few(would)
+        _echo_few(would_not, err=True)
+    return FAILED if would_not else SUCCEEDED
+
+
+def _echo_few(lines: Sequence[str], *, err: bool = False) -> None:
+    for line in lines[:FEW]:
+        click.echo(printable(line), err=err)
+    if len(lines) > FEW:
+        click.echo(f"  and {len(lines) - FEW} more", err=err)
 
 
 def _ask(action: Action, number: int) -> None:
@@ -137,7 +144,8 @@ def _ended(state: str) -> str:
 
 
 def _cancelled(state: str) -> tuple[bool, str]:
-    return state == "cancelled", "is cancelled" if state == "cancelled" else _ended(state)
+    done = state == "cancelled" or state in LIVE_STATES
+    return done, "is cancelled" if done else _ended(state)
 
 
 def _nudged(state: str) -> tuple[bool, str]:

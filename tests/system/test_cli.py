@@ -13,6 +13,8 @@ import psutil
 import pytest
 import redis
 
+from pollers.settings import Settings
+from pollers.store import Store
 from tests.endpoints import Endpoint, Reply
 from tests.system.commands import Commands
 from tests.system.workers import Worker
@@ -350,6 +352,32 @@ def test_polls_are_paused_and_resumed_by_id_and_by_tag(pollers: Commands, endpoi
     assert (unknown.code, unknown.err) == (1, "stranger is not known here, or ended too long ago\n")
     for arguments in ((), ("a", "--tag", "all"), ("--tag", "all", "--origin", "o")):
         assert pollers("pause", *arguments).code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["cancel", "nudge", "pause", "resume"])
+def test_a_rehearsal_gives_the_verdicts_and_the_exit_code_of_the_real_run(
+    pollers: Commands, endpoint: Endpoint, redis_url: str, verb: str
+) -> None:
+    """Of polls that have ended and of ids that nobody knows, too."""
+    for poll_id in ("waits", "over"):
+        pollers("submit", endpoint.url("/job"), "--id", poll_id)
+    Store.connect(Settings(redis_url=redis_url)).end("over", "succeeded", "null")
+
+    rehearsed = pollers(verb, "waits", "over", "nope", "--dry-run")
+    as_json = pollers(verb, "waits", "over", "nope", "--dry-run", "--json")
+    done = pollers(verb, "waits", "over", "nope")
+
+    assert (rehearsed.code, as_json.code, done.code) == (1, 1, 1)
+    assert rehearsed.err == done.err
+    assert "over had ended before: succeeded\nnope is not known here" in done.err
+    head, row = rehearsed.out.splitlines()
+    assert (head.startswith("1 poll would be "), row.split()[0]) == (True, "waits")
+    assert [(one["id"], one["would_be_done"], one["state"]) for one in as_json.json()] == [
+        ("waits", True, "waiting"),
+        ("over", False, "succeeded"),
+        ("nope", False, "unknown"),
+    ]
 
 
 @pytest.mark.slow
