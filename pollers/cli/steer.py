@@ -42,7 +42,8 @@ def cancel(poll_ids: tuple[str, ...], selection: Selection | None, **options: An
     """Cancel polls, by id or all that match: they never run again.
 
     Whoever waits for them gets PollCancelled. Exit code 1 when one of them had ended before, or is not
-    known.
+    known. The webhooks that tell ends of polls are sent by polls, too: these are only cancelled by id or
+    with --tag webhook, as their receivers would never hear of the end.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ from pollers.cli.connection import store
 from pollers.cli.exits import FAILED, SUCCEEDED
 from pollers.cli.text import counted, printable, write_json
 from pollers.cli.waitbar import bar
+from pollers.completion import TAG, is_webhook
 from pollers.store import LIVE_STATES, TERMINAL_STATES, Found, Polls
 from pollers.store.listing import count_polls
 from pollers.store.selection import Selection, select
@@ -45,6 +46,9 @@ class Action:
     change: Callable[[Polls, str, int], str]
     #: Whether it is done in a poll of a state, and what is told of one.
     words: Callable[[str], tuple[bool, str]]
+    #: Whether polls that send webhooks are left alone, unless their ids or their tag are given: of what has
+    #: ended, somebody has still to be told.
+    spares_webhooks: bool = False
     #: Does it to an origin, where it can be; what is told then.
     origin: tuple[Callable[[Polls, str], Any], str] | None = None
 
@@ -68,7 +72,13 @@ def _selected(polls: Polls, action: Action, selection: Selection) -> list[tuple[
     if selection.states == LIVE_STATES | TERMINAL_STATES:
         selection = dataclasses.replace(selection, states=action.states)
     with bar("looking", count_polls(polls)) as advance:
-        return list(select(polls, selection, on_looked=advance))
+        found = list(select(polls, selection, on_looked=advance))
+    if not action.spares_webhooks or selection.tag == TAG:
+        return found
+    chosen = [one for one in found if not is_webhook(one[0], one[1].record)]
+    if spared := len(found) - len(chosen):
+        click.echo(f"{counted(spared, 'outgoing webhook')} left out; --tag {TAG} selects them.", err=True)
+    return chosen
 
 
 def _rehearse(action: Action, found: Sequence[tuple[str, Found | None]], *, as_json: bool) -> int:
@@ -176,6 +186,7 @@ CANCEL = Action(
     states=LIVE_STATES,
     change=lambda polls, poll_id, _: polls.cancel(poll_id),
     words=_cancelled,
+    spares_webhooks=True,
 )
 NUDGE = Action(
     verb="nudge",

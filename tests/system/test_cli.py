@@ -381,6 +381,24 @@ def test_a_rehearsal_gives_the_verdicts_and_the_exit_code_of_the_real_run(
 
 
 @pytest.mark.slow
+def test_a_filter_that_does_not_ask_for_webhooks_cancels_none(pollers: Commands, endpoint: Endpoint) -> None:
+    """They are left out, which is said; by their tag or their id they are cancelled."""
+    url = endpoint.url("/job")
+    for poll_id in ("a", "a.webhook", "b.webhook"):
+        pollers("submit", url, "--id", poll_id, "--tag", "webhook" if "." in poll_id else "own")
+    pollers("submit", url, "--id", "own", "--tag", "webhook")
+
+    rehearsed = pollers("cancel", "--state", "waiting", "--dry-run", "--json")
+    assert {one["id"] for one in rehearsed.json()} == {"a", "own"}
+    cancelled = pollers("cancel", "--state", "waiting")
+    assert set(cancelled.out.splitlines()) == {"a is cancelled", "own is cancelled"}
+    assert cancelled.err == "2 outgoing webhooks left out; --tag webhook selects them.\n"
+    assert len(pollers("nudge", "--state", "waiting").out.splitlines()) == 2
+    assert pollers("cancel", "b.webhook").out == "b.webhook is cancelled\n"
+    assert "a.webhook is cancelled" in pollers("cancel", "--tag", "webhook", "--state", "waiting").out
+
+
+@pytest.mark.slow
 def test_what_a_filter_selects_is_steered_together(pollers: Commands, endpoint: Endpoint) -> None:
     """Rehearsed first; many only when that is meant."""
     url, file = endpoint.script("/job", Reply(202)), pollers.directory / "urls.txt"
