@@ -327,7 +327,13 @@ def test_many_polls_are_submitted_from_a_file(pollers: Commands, endpoint: Endpo
     file.write_text(f"{url}\n\n" + json.dumps({"url": url, "every": 60}) + "\n")
     submitted = pollers("submit", f"@{file}", "--until", "done", "--every", "30s")
     assert submitted.code == 2
-    assert "polls[1].every: is given twice" in submitted.out + submitted.err
+    assert "  Line 3: every: repeats --every, which all polls have here" in submitted.err.splitlines()
+    mistaken = json.dumps({"url": url, "evry": 60})
+    submitted = pollers("submit", "@-", "--until", "a ==", stdin=f"{url}\n\n{mistaken}\n")
+    assert "  --until: " in submitted.err
+    assert "Line" not in submitted.err
+    submitted = pollers("submit", "@-", "--until", "done", stdin=f"{url}\n\n{mistaken}\n")
+    assert "  Line 3: evry: is not a parameter of a poll; did you mean 'every'?" in submitted.err.splitlines()
     submitted = pollers("submit", f"@{file}", "--until", "done")
     assert submitted.code == 0
     ids = submitted.out.split()
@@ -534,6 +540,15 @@ def test_an_invalid_poll_is_not_submitted(pollers: Commands) -> None:
     ended = pollers("submit", "nowhere", "--until", "a ==", "--wait")
     assert (ended.code, len(ended.err.splitlines())) == (2, 3)
     assert pollers("ls", "--json").json() == []
+
+
+def test_an_empty_id_and_what_is_no_origin_are_refused(pollers: Commands, endpoint: Endpoint) -> None:
+    """By the name of the option."""
+    refused = pollers("submit", endpoint.url("/job"), "--id", "")
+    assert (refused.code, "--id: is empty" in refused.err) == (2, True)
+    for origin in ("not an origin", "http://", "ftp://example.com", "example.com:port"):
+        refused = pollers("ls", "--origin", origin)
+        assert (refused.code, "is no origin" in refused.err) == (2, True)
 
 
 def test_a_known_id_is_not_submitted_twice(pollers: Commands, endpoint: Endpoint) -> None:
