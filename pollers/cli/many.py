@@ -47,7 +47,7 @@ def submit_many(given: Given, *, as_json: bool, quiet: bool) -> int:
 def _by_line(
     error: InvalidPoll, lines: Sequence[tuple[int, str | Mapping[str, Any]]], params: Mapping[str, Any]
 ) -> InvalidPoll:
-    """Return the error with the number of the line in the place of the poll's, or the option of all polls."""
+    """Return the error with the number of the line in the place of the poll's; options as they are typed."""
     problems = {}
     for field, problem in error.problems.items():
         place = _OF_A_POLL.fullmatch(field)
@@ -55,12 +55,10 @@ def _by_line(
             problems[field] = problem
             continue
         (number, line), name = lines[int(place[1])], place[2]
-        if name not in params:
-            problems[f"Line {number}: {name}"] = problem
-        elif isinstance(line, Mapping) and name in line:
-            problems[f"Line {number}: {name}"] = f"repeats {shown_name(name)}, which all polls have here"
-        else:
-            problems[name] = problem
+        option = shown_name(name) if name in params else name
+        if name in params and isinstance(line, Mapping) and name in line:
+            option, problem = name, f"repeats {option}, which all polls have here"
+        problems[f"Line {number}: {option}"] = problem
     return InvalidPoll.of(problems)
 
 

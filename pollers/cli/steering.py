@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -83,30 +84,30 @@ def _selected(polls: Polls, action: Action, selection: Selection) -> list[tuple[
 
 def _rehearse(action: Action, found: Sequence[tuple[str, Found | None]], *, as_json: bool) -> int:
     """Tell what `_steer` would do; return its exit code."""
-    report, would, would_not = [], [], []
-    for poll_id, one in found:
-        done, words = action.words(one.record.state if one else "unknown")
-        status = PollStatus.of(poll_id, one) if one else None
-        state, url = (status.state, status.url) if status else ("unknown", None)
-        report.append({"id": poll_id, "would_be_done": done, "state": state, "url": url})
-        if done:
-            would.append(f"  {poll_id}  {state}  {url}")
-        else:
-            would_not.append(f"{poll_id} {words}")
+    both = [(one, action.words(one[1].record.state if one[1] else "unknown")) for one in found]
+    would = [one for one, (done, _) in both if done]
+    would_not = [f"{one[0]} {words}" for one, (done, words) in both if not done]
     if as_json:
-        write_json(report)
+        write_json([{**_shown(*one), "would_be_done": done} for one, (done, _) in both])
     else:
         click.echo(f"{counted(len(would), 'poll')} would be {action.done}{':' if would else '.'}")
-        _echo_few(would)
-        _echo_few(would_not, err=True)
+        _echo_few(("  {id}  {state}  {url}".format(**_shown(*one)) for one in would), len(would))
+        _echo_few(would_not, len(would_not), err=True)
     return FAILED if would_not else SUCCEEDED
 
 
-def _echo_few(lines: Sequence[str], *, err: bool = False) -> None:
-    for line in lines[:FEW]:
+def _shown(poll_id: str, found: Found | None) -> dict[str, str | None]:
+    if found is None:
+        return {"id": poll_id, "state": "unknown", "url": None}
+    status = PollStatus.of(poll_id, found)
+    return {"id": poll_id, "state": status.state, "url": status.url}
+
+
+def _echo_few(lines: Iterable[str], number: int, *, err: bool = False) -> None:
+    for line in islice(lines, FEW):
         click.echo(printable(line), err=err)
-    if len(lines) > FEW:
-        click.echo(f"  and {len(lines) - FEW} more", err=err)
+    if number > FEW:
+        click.echo(f"  and {number - FEW} more", err=err)
 
 
 def _ask(action: Action, number: int) -> None:
