@@ -21,6 +21,7 @@ from pollers.outcome import result_of
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Record
+from pollers.store.listing import tags_of
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -29,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: In the text of a spec that asks for a webhook.
 MARK = '"webhook":'
-#: What its poll is tagged with.
-TAG = "webhook"
+#: What the id of its poll ends with, and what that is tagged with.
+SUFFIX, TAG = ".webhook", "webhook"
 #: How long a webhook is sent again.
 TIMEOUT = "3d"
 #: Seconds to wait before it is sent again: at first, and at last.
@@ -53,7 +54,7 @@ def tell(app: Celery, poll_id: str, record: Record) -> None:
         app.tasks[held.POLL].apply_async(
             (spec.webhook["url"],),
             _parameters(poll_id, spec, record, runtime_of(app).settings.min_interval),
-            task_id=f"{poll_id}.webhook",
+            task_id=poll_id + SUFFIX,
             ignore_result=True,
             add_to_parent=False,
             parent_id=poll_id,
@@ -63,6 +64,11 @@ def tell(app: Celery, poll_id: str, record: Record) -> None:
         raise
     except Exception:
         logger.exception("The webhook of poll %s cannot be sent.", poll_id)
+
+
+def is_webhook(poll_id: str, record: Record) -> bool:
+    """Return whether a poll is one that sends the webhook of another."""
+    return poll_id.endswith(SUFFIX) and TAG in tags_of(record)
 
 
 def _parameters(poll_id: str, spec: PollSpec, record: Record, min_interval: float) -> dict[str, Any]:

@@ -18,13 +18,16 @@ from pollers.runtime import current_app, runtime_of
 from pollers.status import LastAnswer, PastAttempt, PollStatus
 from pollers.store import LIVE_STATES
 from pollers.store.history import read_history
-from pollers.watching import LONGEST_PAUSE, SHORTEST_PAUSE, SLOWER, Watch
+from pollers.watching import LONGEST_PAUSE, SHORTEST_PAUSE, SLOWER, Look, Watch
 
 if TYPE_CHECKING:
     from pollers.store import Polls
 
 #: Seconds for what should be there; Celery takes 0 for "no limit".
 _NOW = 0.1
+#: Seconds that a poll may be unknown to whoever iterates over its attempts: one that is sent by name, or by
+#: the step before it, is admitted by a worker.
+ADMISSION = 30.0
 
 __all__ = ["LastAnswer", "PastAttempt", "PollResult", "PollStatus"]
 
@@ -49,7 +52,7 @@ class PollResult(AsyncResult):
         """
         found = self._store.find(self.id)
         if found is None:
-            raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
+            raise self._unknown()
         return PollStatus.of(self.id, found)
 
     def history(self) -> list[PastAttempt]:
@@ -63,7 +66,7 @@ class PollResult(AsyncResult):
         entries = read_history(runtime.store, self.id, runtime.settings.history)
         found = runtime.store.find(self.id)
         if found is None:
-            raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
+            raise self._unknown()
         return [PastAttempt.of(entry, found.record) for entry in entries]
 
     def wait(
@@ -119,22 +122,45 @@ class PollResult(AsyncResult):
         self.maybe_throw(propagate=propagate)
         return self.result
 
-    async def __aiter__(self) -> AsyncIterator[PastAttempt]:
-        """Yield the attempts that are remembered, and each new one soon after it was made, to the end."""
-        async for attempts in self._looks(_Moment(None), propagate=True):
-            for attempt in attempts:
-                yield attempt
+    def __aiter__(self) -> AsyncIterator[PastAttempt]:
+        """Yield what `attempts` does, without a timeout."""
+        return self.attempts()
 
-    async def _looks(self, give_up: _Moment, propagate: bool) -> AsyncIterator[list[PastAttempt]]:
+    async def attempts(self, timeout: float | None = None) -> AsyncIterator[PastAttempt]:
+        """Yield the attempts that are remembered, and each new one soon after it was made, to the end.
+
+        A poll that is not known may yet be admitted: it is waited for while the step of the chain before it
+        is under way, as far as this result knows of one, and half a minute otherwise.
+
+        Raises:
+            TimeoutError: The poll had not ended within ``timeout`` seconds; it is that of Celery.
+            UnknownPoll: No poll of this id has been known for half a minute.
+
+        """
+        import asyncio
+
+        admission = _Moment(ADMISSION)
+        async for look in self._looks(_Moment(timeout), propagate=True):
+            for attempt in look.attempts:
+                yield attempt
+            if look.found is not None or await asyncio.to_thread(self._is_a_later_step):
+                admission = _Moment(ADMISSION)
+            elif admission.left() == 0:
+                raise self._unknown()
+
+    async def _looks(self, give_up: _Moment, propagate: bool) -> AsyncIterator[Look]:
         import asyncio
 
         watch = Watch(self._store, self.id)
         while True:
             look = await asyncio.to_thread(watch.look)
-            yield look.attempts
+            yield look
             if look.ended or (look.found is None and await asyncio.to_thread(self._is_over, propagate)):
                 return
             await asyncio.sleep(give_up.at_most(look.pause))
+
+    def _is_a_later_step(self) -> bool:
+        return self.parent is not None and not self.parent.ready()
 
     def _is_over(self, propagate: bool) -> bool:
         """Return whether a poll that the store does not know has ended; raise why it never began."""
@@ -249,7 +275,10 @@ class PollResult(AsyncResult):
 
     def _must_be_known(self, state: str) -> None:
         if state == "unknown":
-            raise UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
+            raise self._unknown()
+
+    def _unknown(self) -> UnknownPoll:
+        return UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
 
 
 class _Moment:

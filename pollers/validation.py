@@ -239,7 +239,11 @@ def _webhook(value: object) -> dict[str, str]:
     given = {"url": value} if isinstance(value, str) else mapping(value)
     if not {"url"} <= given.keys() <= {"url", "auth"}:
         raise ValueError('should be a URL, or a mapping {"url": ..., "auth": the name of a credential}')
-    return {"url": http_syntax.url(given["url"]), "auth": _auth(given.get("auth", WEBHOOK_AUTH))}
+    try:
+        url = http_syntax.url(given["url"])
+    except ValueError as error:
+        raise ValueError(str(error) if isinstance(value, str) else f"has a url that {error}") from error
+    return {"url": url, "auth": _auth(given.get("auth", WEBHOOK_AUTH))}
 
 
 _RULES: dict[str, Callable[[object], Any]] = {

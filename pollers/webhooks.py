@@ -55,8 +55,14 @@ def receive(
     Raises:
         InvalidWebhook: It is not signed with the secret, or was not sent just now.
         ValueError: The secret is none.
+        TypeError: The body is not bytes.
 
     """
+    if not isinstance(body, bytes | bytearray):
+        raise TypeError(
+            f"The body of a webhook must be bytes, as it came in, and not {type(body).__name__}: what is "
+            "decoded or parsed may differ from what was signed."
+        )
     given = {name.lower(): value for name, value in dict(headers).items()}
     missing = [
         name

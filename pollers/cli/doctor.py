@@ -10,7 +10,7 @@ import click
     "--flower",
     envvar="POLLERS_FLOWER_URL",
     metavar="URL",
-    help="Look whether Flower answers there, too; or POLLERS_FLOWER_URL.",
+    help="Look whether it is Flower that answers there, too; or POLLERS_FLOWER_URL.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def doctor(flower: str | None, as_json: bool) -> None:

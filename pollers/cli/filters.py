@@ -39,12 +39,13 @@ class OriginOption(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read it; what has no scheme is https."""
+        from pollers import http_syntax
         from pollers.politeness import origin_of
 
-        origin = origin_of(value if "://" in value else f"https://{value}")
-        if not origin.rpartition("://")[2]:
+        try:
+            return origin_of(http_syntax.url(value if "://" in value else f"https://{value}"))
+        except ValueError:
             self.fail(f"{value!r} is no origin; it should be like https://api.example.com.", param, ctx)
-        return origin
 
 
 _STATE = click.option(

@@ -218,8 +218,17 @@ def _count(text: str) -> int | str:
     return int(text) if re.fullmatch(r"-?\d+", text.strip()) else text
 
 
-def _flag(text: str) -> bool | str:
-    return {"yes": True, "no": False}.get(text, text)
+def _object_or_text(text: str) -> Any:
+    """Return a JSON object; text that does not begin like one as it is."""
+    if not text.lstrip().startswith("{"):
+        return text
+    return _json(text)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(f"is {text!r}; it should be yes or no")
+    return text == "yes"
 
 
 def _pending(texts: Iterable[str]) -> list[Any]:
@@ -266,8 +275,12 @@ def _content(text: str) -> str:
 
 
 def _json_content(text: str) -> Any:
+    return _json(_content(text))
+
+
+def _json(text: str) -> Any:
     try:
-        return json.loads(_content(text))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error}") from error
 
@@ -281,14 +294,14 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "max_errors": _count,
     "keep_params": list,
     "acceptors": _json_content,
-    "protocol": lambda text: _json_object(text) or text,
+    "protocol": _object_or_text,
     "start": _flag,
     "conditional": _flag,
     "carry": _params,
     "headers": _headers,
     "params": _params,
     "coalesce": _flag,
-    "webhook": lambda text: _json_object(text) or text,
+    "webhook": _object_or_text,
     "data": _content,
     "json": _json_content,
 }

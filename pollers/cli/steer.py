@@ -23,7 +23,7 @@ class Target(NamedTuple):
 
 _OPTIONS = (
     click.argument("poll_ids", metavar="[ID...]", nargs=-1),
-    click.option("--dry-run", "-n", is_flag=True, help="Only tell which polls it would be."),
+    click.option("--dry-run", "-n", is_flag=True, help="Only tell what would come of it."),
     click.option("--yes", "-y", is_flag=True, help="Do not ask, however many polls match."),
     click.option("--json", "as_json", is_flag=True, help="Print a JSON array."),
 )
@@ -42,7 +42,8 @@ def cancel(poll_ids: tuple[str, ...], selection: Selection | None, **options: An
     """Cancel polls, by id or all that match: they never run again.
 
     Whoever waits for them gets PollCancelled. Exit code 1 when one of them had ended before, or is not
-    known.
+    known. The webhooks that tell ends of polls are sent by polls, too: these are only cancelled by id or
+    with --tag webhook, as their receivers would never hear of the end.
 
     \b
     Examples:

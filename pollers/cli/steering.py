@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from pollers.cli.connection import store
 from pollers.cli.exits import FAILED, SUCCEEDED
 from pollers.cli.text import counted, printable, write_json
 from pollers.cli.waitbar import bar
+from pollers.completion import TAG, is_webhook
 from pollers.store import LIVE_STATES, TERMINAL_STATES, Found, Polls
 from pollers.store.listing import count_polls
 from pollers.store.selection import Selection, select
@@ -46,6 +47,9 @@ class Action:
     change: Callable[[Polls, str, int], str]
     #: Whether it is done in a poll of a state, and what is told of one.
     words: Callable[[str], tuple[bool, str]]
+    #: Whether polls that send webhooks are left alone, unless their ids or their tag are given: of what has
+    #: ended, somebody has still to be told.
+    spares_webhooks: bool = False
     #: Does it to an origin, where it can be; what is told then.
     origin: tuple[Callable[[Polls, str], Any], str] | None = None
 
@@ -55,41 +59,55 @@ def steer(action: Action, target: Target, *, dry_run: bool, yes: bool, as_json: 
     with store() as polls:
         if target.origin is not None and action.origin is not None:
             return _steer_origin(polls, action, target.origin, dry_run=dry_run, as_json=as_json)
-        if target.selection is None:
-            found = _found(polls, target.poll_ids) if dry_run else []
-            ids: Sequence[str] = target.poll_ids
-        else:
-            found = _selected(polls, action, target.selection)
-            ids = [poll_id for poll_id, _ in found]
+        chosen = None if target.selection is None else _selected(polls, action, target.selection)
         if dry_run:
-            return _rehearse(action, found, as_json=as_json)
-        if target.selection is not None and len(ids) > FEW and not yes:
+            named = [(poll_id, polls.find(poll_id)) for poll_id in target.poll_ids]
+            return _rehearse(action, named if chosen is None else chosen, as_json=as_json)
+        ids = target.poll_ids if chosen is None else [poll_id for poll_id, _ in chosen]
+        if chosen is not None and len(ids) > FEW and not yes:
             _ask(action, len(ids))
-        return _steer(polls, action, ids, as_json=as_json, told=target.selection is None or len(ids) <= FEW)
+        return _steer(polls, action, ids, as_json=as_json, told=chosen is None or len(ids) <= FEW)
 
 
 def _selected(polls: Polls, action: Action, selection: Selection) -> list[tuple[str, Found]]:
     if selection.states == LIVE_STATES | TERMINAL_STATES:
         selection = dataclasses.replace(selection, states=action.states)
     with bar("looking", count_polls(polls)) as advance:
-        return list(select(polls, selection, on_looked=advance))
+        found = list(select(polls, selection, on_looked=advance))
+    if not action.spares_webhooks or selection.tag == TAG:
+        return found
+    chosen = [one for one in found if not is_webhook(one[0], one[1].record)]
+    if spared := len(found) - len(chosen):
+        click.echo(f"{counted(spared, 'outgoing webhook')} left out; --tag {TAG} selects them.", err=True)
+    return chosen
 
 
-def _found(polls: Polls, ids: Sequence[str]) -> list[tuple[str, Found]]:
-    return [(poll_id, found) for poll_id in ids if (found := polls.find(poll_id))]
-
-
-def _rehearse(action: Action, found: Sequence[tuple[str, Found]], *, as_json: bool) -> int:
-    statuses = (PollStatus.of(*one) for one in found)
+def _rehearse(action: Action, found: Sequence[tuple[str, Found | None]], *, as_json: bool) -> int:
+    """Tell what `_steer` would do; return its exit code."""
+    both = [(one, action.words(one[1].record.state if one[1] else "unknown")) for one in found]
+    would = [one for one, (done, _) in both if done]
+    would_not = [f"{one[0]} {words}" for one, (done, words) in both if not done]
     if as_json:
-        write_json([{"id": one.id, "state": one.state, "url": one.url} for one in statuses])
-        return SUCCEEDED
-    click.echo(f"{counted(len(found), 'poll')} would be {action.done}{':' if found else '.'}")
-    for one in islice(statuses, FEW):
-        click.echo("  " + printable(f"{one.id}  {one.state}  {one.url}"))
-    if len(found) > FEW:
-        click.echo(f"  and {len(found) - FEW} more")
-    return SUCCEEDED
+        write_json([{**_shown(*one), "would_be_done": done} for one, (done, _) in both])
+    else:
+        click.echo(f"{counted(len(would), 'poll')} would be {action.done}{':' if would else '.'}")
+        _echo_few(("  {id}  {state}  {url}".format(**_shown(*one)) for one in would), len(would))
+        _echo_few(would_not, len(would_not), err=True)
+    return FAILED if would_not else SUCCEEDED
+
+
+def _shown(poll_id: str, found: Found | None) -> dict[str, str | None]:
+    if found is None:
+        return {"id": poll_id, "state": "unknown", "url": None}
+    status = PollStatus.of(poll_id, found)
+    return {"id": poll_id, "state": status.state, "url": status.url}
+
+
+def _echo_few(lines: Iterable[str], number: int, *, err: bool = False) -> None:
+    for line in islice(lines, FEW):
+        click.echo(printable(line), err=err)
+    if number > FEW:
+        click.echo(f"  and {number - FEW} more", err=err)
 
 
 def _ask(action: Action, number: int) -> None:
@@ -137,7 +155,8 @@ def _ended(state: str) -> str:
 
 
 def _cancelled(state: str) -> tuple[bool, str]:
-    return state == "cancelled", "is cancelled" if state == "cancelled" else _ended(state)
+    done = state == "cancelled" or state in LIVE_STATES
+    return done, "is cancelled" if done else _ended(state)
 
 
 def _nudged(state: str) -> tuple[bool, str]:
@@ -168,6 +187,7 @@ CANCEL = Action(
     states=LIVE_STATES,
     change=lambda polls, poll_id, _: polls.cancel(poll_id),
     words=_cancelled,
+    spares_webhooks=True,
 )
 NUDGE = Action(
     verb="nudge",

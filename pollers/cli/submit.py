@@ -17,7 +17,7 @@ def submit(given: Given, poll_id: str | None, wait: bool, as_json: bool, quiet: 
     """Submit a poll of URL to the workers, and print its id.
 
     With @FILE (or @- for stdin) as URL, submit many polls that have the options in common: the file
-    has a URL on each line, or a JSON object of parameters.
+    has a URL on each line, or a JSON object of parameters. No line can repeat an option that all have.
 
     \b
     Examples:
@@ -25,6 +25,8 @@ def submit(given: Given, poll_id: str | None, wait: bool, as_json: bool, quiet: 
       pollers show $(pollers submit https://example.com/report --pending-on 404 --timeout 2h)
       pollers submit @urls.txt --until "status == 'completed'" > ids.txt
     """
+    if poll_id == "":
+        raise click.BadParameter("is empty; leave it out for a new one.", param_hint="--id")
     if given.source is not None:
         if poll_id is not None or wait:
             raise click.UsageError("Many polls take neither --id nor --wait.")

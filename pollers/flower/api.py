@@ -12,12 +12,15 @@ from typing import Any
 
 from flower import urls
 from flower.api.tasks import TaskAbort, TaskApply, TaskAsyncApply
+from flower.utils.tasks import get_task_by_id
 from flower.views.tasks import TaskView
 from tornado.web import HTTPError
 
 from pollers.errors import InvalidPoll
 from pollers.flower import rows
+from pollers.held import POLL
 from pollers.runtime import current_app, runtime_of
+from pollers.store import TERMINAL_STATES
 
 
 class _Submission:
@@ -28,6 +31,17 @@ class _Submission:
         if not isinstance(kwargs, dict):
             raise HTTPError(400, "kwargs must be an object")
         return args, kwargs, options
+
+    def normalize_options(self, options: dict[str, Any]) -> None:
+        """Read the options one by one; what a poll has of them that cannot be read, its own check names."""
+        for name in list(options):
+            one = {name: options[name]}
+            try:
+                super().normalize_options(one)  # type: ignore[misc]
+            except (TypeError, ValueError) as error:
+                if self.path_args != [POLL]:  # type: ignore[attr-defined]
+                    raise ValueError(name) from error
+            options |= one
 
     async def run_blocking(
         self, operation: str, target: str, submit: Callable[..., Any], *args: Any, **kwargs: Any
@@ -53,16 +67,30 @@ class AsyncApply(_Submission, TaskAsyncApply):
 
 
 class Abort(TaskAbort):
-    """`POST /api/task/abort/ID`: cancel a poll; another task is aborted as Celery does it."""
+    """`POST /api/task/abort/ID`: cancel a poll; another task is aborted as Celery does it.
+
+    Answers 409 when the poll had ended, 404 when neither the store nor Flower has heard of the id.
+    """
 
     async def run_blocking(
         self, operation: str, target: str, abort: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
-        def cancel_or_abort() -> None:
-            if runtime_of(current_app()).store.cancel(target) == "unknown":
-                abort()
+        task = get_task_by_id(self.application.events, target)
+        # What nobody knows is not aborted: that would be its result for whoever asks for it.
+        other = task is not None and task.name not in (None, POLL)
 
-        return await super().run_blocking(operation, target, cancel_or_abort, *args, **kwargs)
+        def cancel_or_abort() -> str:
+            state = runtime_of(current_app()).store.cancel(target)
+            if state == "unknown" and other:
+                abort()
+                return "aborted"
+            return state
+
+        state = await super().run_blocking(operation, target, cancel_or_abort, *args, **kwargs)
+        if state == "unknown":
+            raise HTTPError(404, "No poll or task %s is known here, or it ended too long ago", target)
+        if state in TERMINAL_STATES - {"cancelled"}:
+            raise HTTPError(409, "Poll %s had ended before: %s", target, state)
 
 
 class Page(TaskView):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import current_task, signals
+from celery.exceptions import Ignore
 
 from pollers.redaction import redact_value
 
@@ -16,8 +17,10 @@ from pollers.redaction import redact_value
 _STANDARD = vars(logging.makeLogRecord({})).keys() | {"asctime", "message", "taskName", "data"}
 #: Celery's loggers that have handlers of their own beside the root's.
 _CELERY_LOGGERS = ("celery", "celery.task", "celery.redirected")
-#: Celery's loggers that write a line when a task arrives, and when it ends.
-_TASK_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
+#: Celery's loggers that write a line when a task arrives, when it ends, and when it is revoked.
+_TASK_LOGGERS = ("celery.worker.strategy", "celery.app.trace", "celery.worker.request")
+#: How the one line of them begins that has no fields but a name and an id.
+_REVOKED = "Discarding revoked task"
 
 
 class JsonFormatter(logging.Formatter):
@@ -61,17 +64,23 @@ class WithoutTasks(logging.Filter):
         """``outcomes`` are the errors that the lines which are left out may tell."""
         super().__init__()
         self._names = names
-        self._expected = tuple(sorted(_names_of(outcomes)))
+        # A held task whose poll was cancelled is ignored, as all is done for it.
+        self._expected = tuple(sorted(_names_of(outcomes) | _names_of(Ignore)))
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno != logging.INFO or not isinstance(record.args, Mapping):
-            return True
-        if record.args.get("name") not in self._names:
+        name, error = _subject(record)
+        if record.levelno != logging.INFO or name not in self._names:
             return True
         if logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
             return True
-        error = record.args.get("exc")
         return error is not None and not str(error).startswith(self._expected)
+
+
+def _subject(record: logging.LogRecord) -> tuple[Any, Any]:
+    """Return the name of the task that a line of Celery is about, and the error that it tells."""
+    if isinstance(record.args, Mapping):
+        return record.args.get("name"), record.args.get("exc")
+    return (record.args[0] if record.args and str(record.msg).startswith(_REVOKED) else None), None
 
 
 def _names_of(error: type[BaseException]) -> set[str]:

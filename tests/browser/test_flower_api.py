@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from celery import states
+from celery import Celery, states
 
 from pollers import poll
 from tests.endpoints import Endpoint, Reply
+from tests.system.app import wait_for_file
+from tests.system.workers import Worker
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("worker")]
@@ -54,11 +57,51 @@ def test_a_wrong_poll_is_refused_with_the_reason(flower_url: str, how: str) -> N
 
 
 @pytest.mark.parametrize(
-    "body", [{"kwargs": 5}, {"args": "http://127.0.0.1/"}, {"args": [5]}, {"countdown": "soon"}]
+    "body", [{"kwargs": 5}, {"args": "http://127.0.0.1/"}, {"args": [5]}, {"expires": []}]
 )
 def test_what_is_no_call_is_refused(flower_url: str, body: Any) -> None:
     """Not with an error of the server."""
     assert call(flower_url, "POST", "task/async-apply/pollers.poll", **body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("countdown", "abc", "countdown: is 'abc'; it should be seconds, as a number"),
+        ("eta", "soon", "eta: is 'soon'; it should be a datetime, or ISO 8601 text"),
+        ("expires", {}, "expires: is {}; it should be seconds"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_named(flower_url: str, option: str, value: Any, told: str) -> None:
+    """With what would be right."""
+    body = {"args": ["http://127.0.0.1/"], option: value}
+    refused = call(flower_url, "POST", "task/async-apply/pollers.poll", **body)
+    assert refused.status_code == 400
+    assert told in refused.text
+
+
+def test_a_poll_that_has_ended_or_is_unknown_is_not_aborted(flower_url: str, endpoint: Endpoint) -> None:
+    """And its result stays what it is."""
+    done = poll.delay(endpoint.script("/job", Reply(body={"status": "completed"})), until=UNTIL)
+    value = done.get(timeout=15)
+    refused = call(flower_url, "POST", f"task/abort/{done.id}")
+    assert (refused.status_code, refused.text) == (409, f"Poll {done.id} had ended before: succeeded")
+    assert poll.AsyncResult(done.id).get(timeout=5) == value
+    refused = call(flower_url, "POST", "task/abort/nobody-knows")
+    assert (refused.status_code, "nobody-knows is known" in refused.text) == (404, True)
+    assert poll.AsyncResult("nobody-knows").state == states.PENDING
+
+
+def test_another_task_is_aborted_as_celery_does_it(
+    flower_url: str, application: Celery, worker: Worker, tmp_path: Path
+) -> None:
+    """When Flower has heard of it."""
+    go_on = tmp_path / "go on"
+    other = wait_for_file.delay(str(go_on))
+    wait_until(lambda: call(flower_url, "GET", f"task/info/{other.id}").ok)
+    assert call(flower_url, "POST", f"task/abort/{other.id}").ok
+    assert application.AsyncResult(other.id).state == "ABORTED"
+    go_on.touch()
 
 
 def test_a_wrong_poll_that_is_sent_by_name_fails(flower_url: str) -> None:

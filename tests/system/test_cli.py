@@ -13,6 +13,8 @@ import psutil
 import pytest
 import redis
 
+from pollers.settings import Settings
+from pollers.store import Store
 from tests.endpoints import Endpoint, Reply
 from tests.system.commands import Commands
 from tests.system.workers import Worker
@@ -325,7 +327,12 @@ def test_many_polls_are_submitted_from_a_file(pollers: Commands, endpoint: Endpo
     file.write_text(f"{url}\n\n" + json.dumps({"url": url, "every": 60}) + "\n")
     submitted = pollers("submit", f"@{file}", "--until", "done", "--every", "30s")
     assert submitted.code == 2
-    assert "polls[1].every: is given twice" in submitted.out + submitted.err
+    assert "  Line 3: every: repeats --every, which all polls have here" in submitted.err.splitlines()
+    mistaken = json.dumps({"url": url, "evry": 60})
+    submitted = pollers("submit", "@-", "--until", "a ==", stdin=f"{url}\n\n{mistaken}\n")
+    assert "  Line 1: --until: " in submitted.err
+    submitted = pollers("submit", "@-", "--until", "done", stdin=f"{url}\n\n{mistaken}\n")
+    assert "  Line 3: evry: is not a parameter of a poll; did you mean 'every'?" in submitted.err.splitlines()
     submitted = pollers("submit", f"@{file}", "--until", "done")
     assert submitted.code == 0
     ids = submitted.out.split()
@@ -350,6 +357,50 @@ def test_polls_are_paused_and_resumed_by_id_and_by_tag(pollers: Commands, endpoi
     assert (unknown.code, unknown.err) == (1, "stranger is not known here, or ended too long ago\n")
     for arguments in ((), ("a", "--tag", "all"), ("--tag", "all", "--origin", "o")):
         assert pollers("pause", *arguments).code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["cancel", "nudge", "pause", "resume"])
+def test_a_rehearsal_gives_the_verdicts_and_the_exit_code_of_the_real_run(
+    pollers: Commands, endpoint: Endpoint, redis_url: str, verb: str
+) -> None:
+    """Of polls that have ended and of ids that nobody knows, too."""
+    for poll_id in ("waits", "over"):
+        pollers("submit", endpoint.url("/job"), "--id", poll_id)
+    Store.connect(Settings(redis_url=redis_url)).end("over", "succeeded", "null")
+
+    rehearsed = pollers(verb, "waits", "over", "nope", "--dry-run")
+    as_json = pollers(verb, "waits", "over", "nope", "--dry-run", "--json")
+    done = pollers(verb, "waits", "over", "nope")
+
+    assert (rehearsed.code, as_json.code, done.code) == (1, 1, 1)
+    assert rehearsed.err == done.err
+    assert "over had ended before: succeeded\nnope is not known here" in done.err
+    head, row = rehearsed.out.splitlines()
+    assert (head.startswith("1 poll would be "), row.split()[0]) == (True, "waits")
+    assert [(one["id"], one["would_be_done"], one["state"]) for one in as_json.json()] == [
+        ("waits", True, "waiting"),
+        ("over", False, "succeeded"),
+        ("nope", False, "unknown"),
+    ]
+
+
+@pytest.mark.slow
+def test_a_filter_that_does_not_ask_for_webhooks_cancels_none(pollers: Commands, endpoint: Endpoint) -> None:
+    """They are left out, which is said; by their tag or their id they are cancelled."""
+    url = endpoint.url("/job")
+    for poll_id in ("a", "a.webhook", "b.webhook"):
+        pollers("submit", url, "--id", poll_id, "--tag", "webhook" if "." in poll_id else "own")
+    pollers("submit", url, "--id", "own", "--tag", "webhook")
+
+    rehearsed = pollers("cancel", "--state", "waiting", "--dry-run", "--json")
+    assert {one["id"] for one in rehearsed.json()} == {"a", "own"}
+    cancelled = pollers("cancel", "--state", "waiting")
+    assert set(cancelled.out.splitlines()) == {"a is cancelled", "own is cancelled"}
+    assert cancelled.err == "2 outgoing webhooks left out; --tag webhook selects them.\n"
+    assert len(pollers("nudge", "--state", "waiting").out.splitlines()) == 2
+    assert pollers("cancel", "b.webhook").out == "b.webhook is cancelled\n"
+    assert "a.webhook is cancelled" in pollers("cancel", "--tag", "webhook", "--state", "waiting").out
 
 
 @pytest.mark.slow
@@ -488,6 +539,15 @@ def test_an_invalid_poll_is_not_submitted(pollers: Commands) -> None:
     ended = pollers("submit", "nowhere", "--until", "a ==", "--wait")
     assert (ended.code, len(ended.err.splitlines())) == (2, 3)
     assert pollers("ls", "--json").json() == []
+
+
+def test_an_empty_id_and_what_is_no_origin_are_refused(pollers: Commands, endpoint: Endpoint) -> None:
+    """By the name of the option."""
+    refused = pollers("submit", endpoint.url("/job"), "--id", "")
+    assert (refused.code, "--id: is empty" in refused.err) == (2, True)
+    for origin in ("not an origin", "http://", "ftp://example.com", "example.com:port"):
+        refused = pollers("ls", "--origin", origin)
+        assert (refused.code, "is no origin" in refused.err) == (2, True)
 
 
 def test_a_known_id_is_not_submitted_twice(pollers: Commands, endpoint: Endpoint) -> None:

@@ -11,6 +11,7 @@ import msgpack
 import pytest
 
 from pollers import poll
+from pollers.cli.examination.services import examine_flower
 from pollers.settings import Settings
 from pollers.store import Store, Submission
 from tests.conftest import free_port
@@ -46,6 +47,26 @@ def sick(redis_url: str) -> Iterator[Store]:
     store.client.hset(store.keys.stats, "last:malformed", (seconds - 7200) * 1000)
     yield store
     store.client.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (Reply(200, "OK"), None),
+        (Reply(401, "who are you?"), None),
+        (Reply(200, "<html>welcome</html>"), "is not Flower: its /healthcheck does not say OK."),
+        (Reply(404, "OK"), "is not Flower: its /healthcheck does not say OK."),
+        (Reply(503), "answers 503."),
+    ],
+)
+def test_any_service_is_not_taken_for_flower(
+    reply: Reply, told: str | None, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is behind a password may be one."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    endpoint.script("/flower/healthcheck", reply)
+    found = list(examine_flower(endpoint.url("/flower/")))
+    assert [one.problem.endswith(told or "") for one in found] == ([True] if told else [])
 
 
 def test_everything_that_is_wrong_is_told(sick: Store, redis_url: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from pollers import PollFailed, poll
+from pollers import PollCancelled, PollFailed, poll
 from tests.endpoints import Endpoint, Reply
 from tests.system.workers import Worker
 from tests.waiting import wait_until
@@ -26,6 +26,18 @@ def test_the_end_of_a_poll_is_a_line_and_packs_are_none(worker: Worker, endpoint
     assert "WARNING" in line
     assert line.endswith(" holds")
     assert "pollers.attempt[" not in worker.log()[before:]
+
+
+def test_a_cancelled_poll_is_one_line(worker: Worker, endpoint: Endpoint) -> None:
+    """Ours, at INFO; that its held task is ignored says nothing more."""
+    result = poll.delay(endpoint.script("/never", Reply(202)), every=30)
+    assert result.cancel()
+    with pytest.raises(PollCancelled):
+        result.get(timeout=20)
+    # Celery writes of a held task when all else is done for it, and then of the next one.
+    poll.delay(endpoint.script("/next", Reply(200, 1))).get(timeout=20)
+    (line,) = [line for line in worker.log().splitlines() if result.id in line]
+    assert f"Poll {result.id} at http://127.0.0.1:" in line
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from celery import chain
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
-from pollers import AlreadyEnded, PastAttempt, PollFailed, PollResult, poll
+from pollers import AlreadyEnded, PastAttempt, PollFailed, PollResult, UnknownPoll, poll
 from tests.endpoints import Endpoint
 from tests.system import app as tasks
 from tests.system.commands import Commands
@@ -98,6 +98,35 @@ def test_attempts_are_iterated_over_in_asyncio(endpoint: Endpoint) -> None:
         return [attempt.attempt async for attempt in result]
 
     assert asyncio.run(main()) == [1, 2]
+
+
+def attempts_of(result: PollResult, timeout: float | None = None) -> list[int]:
+    """Return the numbers of the attempts that an iteration yields."""
+
+    async def main() -> list[int]:
+        return [attempt.attempt async for attempt in (result.attempts(timeout) if timeout else result)]
+
+    return asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_an_iteration_over_a_poll_that_nobody_knows_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With UnknownPoll, once it could have been admitted; or with the timeout before."""
+    with pytest.raises(CeleryTimeoutError):
+        attempts_of(PollResult("nobody-knows"), 0.2)
+    monkeypatch.setattr("pollers.result.ADMISSION", 0.5)
+    with pytest.raises(UnknownPoll, match="nobody-knows"):
+        attempts_of(PollResult("nobody-knows"))
+
+
+def test_an_iteration_waits_for_the_steps_before(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than a poll may be unknown otherwise."""
+    monkeypatch.setattr("pollers.result.ADMISSION", 0.5)
+    second = endpoint.becomes("/second", {"status": "completed"}, after=1)
+    first = endpoint.becomes("/first", {"next": second}, after=4)
+    ends = chain(
+        poll.s(first, until="next", returns="next", every=0.5), poll.s(until=DONE, every=0.5, timeout=30)
+    ).delay()
+    assert attempts_of(ends) == [1, 2]
 
 
 def test_a_cancelled_wait_ends_at_once(endpoint: Endpoint) -> None:

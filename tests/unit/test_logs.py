@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery.exceptions import Ignore
 
 from pollers import log_lines
 from pollers.answer import Answer, AnswerError
@@ -133,6 +134,7 @@ def test_an_exception_and_a_strange_field_are_one_line_too() -> None:
         ("pollers.attempt", "INFO", None, False),
         ("pollers.poll", "INFO", None, False),
         ("pollers.poll", "INFO", PollFailed("x"), False),
+        ("pollers.poll", "INFO", Ignore(), False),
         ("pollers.poll", "INFO", InvalidPoll("x"), True),
         ("pollers.poll", "INFO", ValueError("x"), True),
         ("pollers.poll", "ERROR", None, True),
@@ -146,6 +148,18 @@ def test_lines_of_celery_about_packs_are_left_out(
     context = {"name": name, "id": "1"} | ({"exc": repr(exc)} if exc else {})
     record = logging.LogRecord("tests.quiet", getattr(logging, level), "", 1, "%(name)s", (context,), None)
     quiet = WithoutTasks(("pollers.poll", "pollers.attempt"), PollEnded)
+    logging.getLogger("tests.quiet").setLevel(logging.INFO)
+    assert quiet.filter(record) is told
+    logging.getLogger("tests.quiet").setLevel(logging.DEBUG)
+    assert quiet.filter(record) is True
+
+
+@pytest.mark.parametrize(("name", "told"), [("pollers.poll", False), ("an.application", True)])
+def test_the_line_of_a_revoked_held_task_is_left_out(name: str, told: bool) -> None:
+    """Which has no fields; at DEBUG it is back."""
+    quiet = WithoutTasks(("pollers.poll", "pollers.attempt"), PollEnded)
+    text = "Discarding revoked task: %s[%s]"
+    record = logging.LogRecord("tests.quiet", logging.INFO, "", 1, text, (name, "1"), None)
     logging.getLogger("tests.quiet").setLevel(logging.INFO)
     assert quiet.filter(record) is told
     logging.getLogger("tests.quiet").setLevel(logging.DEBUG)

@@ -48,6 +48,24 @@ def test_what_is_typed_wrong_is_told(name: str, typed: str) -> None:
     assert name in caught.value.problems
 
 
+@pytest.mark.parametrize(
+    ("name", "typed", "told"),
+    [
+        ("webhook", "{", "is not JSON: "),
+        ("protocol", '{"azure-lro"', "is not JSON: "),
+        ("webhook", '{"url": 1}', "has a url that is 1; it should be an absolute http or https URL"),
+        ("webhook", "me", "has the scheme ''; "),
+        ("start", "maybe", "is 'maybe'; it should be yes or no"),
+        ("coalesce", "true", "is 'true'; it should be yes or no"),
+    ],
+)
+def test_the_message_is_about_what_the_option_takes(name: str, typed: str, told: str) -> None:
+    """And not about what it becomes."""
+    with pytest.raises(InvalidPoll) as caught:
+        Given(texts={"url": "http://x/", name: typed}).parse(min_interval=0.5)
+    assert caught.value.problems[name].startswith(told)
+
+
 def test_every_parameter_has_an_option_but_the_signature() -> None:
     """Which no shell can write."""
     assert {"url", "on_change", *ALL} == set(PollSpec.__dataclass_fields__)

@@ -42,6 +42,13 @@ def test_the_example_of_the_specification_is_signed_as_there() -> None:
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
+@pytest.mark.parametrize("body", [BODY.decode(), json.loads(BODY), None])
+def test_a_body_that_is_not_bytes_is_the_callers_mistake(body: Any) -> None:
+    """And says so, which no sender of webhooks could bring about."""
+    with pytest.raises(TypeError, match="must be bytes, as it came in, and not"):
+        webhooks.receive(body, headers(), SECRET)
+
+
 def test_a_webhook_of_another_implementation_is_received() -> None:
     """Whatever the case of its headers."""
     given = {name.title(): value for name, value in headers().items()}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a broker or Flower has to answer.
 TIMEOUT = 5.0
+#: What Flower says at its ``/healthcheck``, and bytes that are read of what others say there.
+_HEALTHY, _BEGINNING = b"OK", 64
 
 
 def examine_settings(app: Celery) -> Iterator[Finding]:
@@ -76,7 +78,10 @@ def examine_results(app: Celery) -> Iterator[Finding]:
 
 
 def examine_flower(url: str) -> Iterator[Finding]:
-    """Yield whether Flower does not answer at a URL."""
+    """Yield whether it is not Flower that answers at a URL.
+
+    Behind something that wants a password, 401 is as much as can be known.
+    """
     import requests
 
     place = redact_url(url)
@@ -84,13 +89,14 @@ def examine_flower(url: str) -> Iterator[Finding]:
         yield Finding("flower", f"{place} is no URL of Flower.", "Give it as http://127.0.0.1:5555")
         return
     try:
-        status = requests.get(f"{url.rstrip('/')}/healthcheck", timeout=TIMEOUT).status_code
+        with requests.get(f"{url.rstrip('/')}/healthcheck", timeout=TIMEOUT, stream=True) as answer:
+            status, body = answer.status_code, next(answer.iter_content(_BEGINNING), b"")
     except requests.RequestException as error:
-        told = f"cannot be reached: {type(error).__name__}"
+        problem = f"Flower at {place} cannot be reached: {type(error).__name__}."
     else:
-        if status == 200:
+        if status == 401 or (status == 200 and body.strip() == _HEALTHY):
             return
-        told = f"answers {status}"
-    yield Finding(
-        "flower", f"Flower at {place} {told}.", "Start it (celery -A pollers flower), or name the right URL."
-    )
+        problem = f"Flower at {place} answers {status}."
+        if status in (200, 404):
+            problem = f"What answers at {place} is not Flower: its /healthcheck does not say OK."
+    yield Finding("flower", problem, "Start it (celery -A pollers flower), or name the right URL.")
