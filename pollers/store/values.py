@@ -176,3 +176,7 @@ class Found(NamedTuple):
     due_ms: int | None
     #: Redis' clock in ms.
     now_ms: int
+    #: Whether it is known to be parked (`pollers.store.parking`); it has been due since `due_ms` then.
+    parked: bool = False
+    #: Why it waits though it is due, in words, as far as that was looked for; else empty.
+    why_waiting: str = ""
