@@ -22,12 +22,13 @@ from pollers import control
 from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
 from pollers.errors import InvalidSetting
+from pollers.observe.events import KeptEvents
 from pollers.runtime import Runtime, runtime_of
 from pollers.sending import send_packs
 from pollers.store import Dispatch, Store
 from pollers.store.connection import must_answer, place
 from pollers.store.layout import adopt, forget_retired
-from pollers.store.listing import known_queues
+from pollers.store.listing import known_queues, read_found
 from pollers.store.risks import risks
 from pollers.store.traffic import configure, introduce
 
@@ -69,7 +70,8 @@ class Dispatcher(bootsteps.StartStopStep):
         runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
         if not self._dispatchings:
             self._dispatchings = [
-                Dispatching(consumer.app, runtime, number) for number in range(len(runtime.store.stores))
+                Dispatching(consumer.app, runtime, consumer.hostname, number)
+                for number in range(len(runtime.store.stores))
             ]
         name = f"{consumer.hostname}.{os.getpid()}.{uuid()[:8]}"
         for dispatching in self._dispatchings:
@@ -86,13 +88,14 @@ class Dispatcher(bootsteps.StartStopStep):
 class Dispatching:
     """The dispatching of one schedule, at its own tick: other shards go on when its Redis is away."""
 
-    def __init__(self, app: Any, runtime: Runtime, number: int) -> None:
+    def __init__(self, app: Any, runtime: Runtime, hostname: str, number: int) -> None:
         self._app = app
         self._runtime = runtime
         self._number = number
         self._store: Store = runtime.store.stores[number]
         self._url = runtime.settings.by_shard()[number].redis_url
         self._changes = Changes(app, runtime.store)
+        self._kept_events = KeptEvents(app, hostname, runtime.settings.attempt_events)
         self._timer: Any = None
         self._entry: Any = None
         self._queues: dict[str, bool] = {}
@@ -162,11 +165,20 @@ class Dispatching:
             self._queues.setdefault(queue, False)
         if found.strangers:
             introduce(self._store, found.strangers)
+        if found.kept and self._runtime.events_enabled():
+            self._show(found.kept)
         if self._retiring and found.next_due_in is None and not found.releasing:
             self._forget_retired()
         self._runtime.meter.flush_when_due()
         tick = _next_tick(found, self._tick)
         return min(tick, SHORTEST_TICK) if released else tick
+
+    def _show(self, kept: list[str]) -> None:
+        waiting = ((poll_id, found.record) for poll_id, found in read_found(self._store, kept))
+        try:
+            self._kept_events.send(waiting)
+        except Exception:
+            logger.exception("Monitors were not told of %d polls that wait.", len(kept))
 
     def _adopt(self) -> None:
         if adopt(self._store, self._runtime.settings):

@@ -50,9 +50,12 @@ class PollResult(AsyncResult):
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
 
         """
+        from pollers.store.parking import explained  # brings redis
+
         found = self._store.find(self.id)
         if found is None:
             raise self._unknown()
+        ((_, found),) = explained(self._store, [(self.id, found)])
         return PollStatus.of(self.id, found)
 
     def history(self) -> list[PastAttempt]:
@@ -207,7 +210,10 @@ class PollResult(AsyncResult):
         return self._end("failed", outcome.error_text("PollFailed", reason))
 
     def nudge(self) -> bool:
-        """Make the next attempt due now, or as soon as the one under way is over; False when it has ended.
+        """Make the next attempt due now, or as soon as the one under way is over.
+
+        Returns False when the poll is paused, which stays so, or has ended. Whatever keeps its origin or its
+        limit keeps the attempt that is due (`PollStatus.why_waiting`).
 
         Raises:
             UnknownPoll: No poll of this id is known, or it ended more than ``result_expires`` ago.
@@ -226,7 +232,7 @@ class PollResult(AsyncResult):
 
         """
         state = self._store.pause(self.id)
-        return self._steered("paused", state, state in LIVE_STATES)
+        return self._steered("paused", state, state in ("paused", "running"))
 
     def resume(self) -> bool:
         """Make attempts again, the next one now, if the poll was paused; False when it has ended.

@@ -67,17 +67,20 @@ class PollStatus:
     """Where a poll stands."""
 
     id: str
-    #: ``waiting``, ``running``, ``succeeded``, ``failed``, ``timed_out`` or ``cancelled``.
+    #: ``waiting``, ``paused``, ``running``, ``succeeded``, ``failed``, ``timed_out`` or ``cancelled``.
     state: str
-    #: Whether somebody has paused it: no attempt until it is resumed.
+    #: Whether somebody has paused it: no attempt until it is resumed, after one that may be ``running``.
     paused: bool
     #: The polled URL without secrets.
     url: str
     #: Attempts begun so far.
     attempts: int
     last_answer: LastAnswer | None
-    #: When the next attempt is due; None when none will be.
+    #: When the next attempt is due, or since when it has been; None when none will be.
     next_due: datetime | None
+    #: Why there is no attempt though one is due: ``origin paused``, ``origin held for 49s``,
+    #: ``breaker open for 30s``, ``waits for a limit``, ``waits for its turn``; or ``paused``. Else None.
+    why_waiting: str | None
     deadline: datetime
     #: When the poll was admitted.
     created: datetime
@@ -88,19 +91,21 @@ class PollStatus:
 
     @classmethod
     def of(cls, poll_id: str, found: Found) -> PollStatus:
-        """Return the status of a poll that `Store.find` found."""
+        """Return the status of a poll that was found, and explained (`pollers.store.parking`)."""
         record, last = found.record, found.record.last_answer()
         shown = PollSpec.salvaged(record.spec).shown()
-        waits = record.state == "waiting" and found.due_ms is not None and not record.paused
+        # What is looked at again at its deadline gets no attempt before it, as far as is known.
+        is_due = record.seen == "waiting" and found.due_ms and found.due_ms < record.deadline_ms
         return cls(
             id=poll_id,
-            state=record.state,
+            state=record.seen,
             paused=bool(record.paused) and not record.ended,
             url=redact_url(str(shown.get("url", ""))),
             attempts=record.attempt,
             last_answer=last
             and LastAnswer(status=last[0], excerpt=last[1], elapsed=last[2] / 1000, at=moment(last[3])),
-            next_due=moment(found.due_ms) if waits and found.due_ms else None,
+            next_due=moment(found.due_ms) if is_due and found.due_ms else None,
+            why_waiting=found.why_waiting or None,
             deadline=moment(record.deadline_ms),
             created=moment(record.created_ms),
             ended=moment(record.ended_ms) if record.ended_ms else None,

@@ -13,7 +13,8 @@ from pollers.cli.traffic import limits_of, origins_of
 from pollers.store import Found, Polls
 from pollers.store.failing import Rounds
 from pollers.store.overview import overview
-from pollers.store.selection import Selection, errors_in_a_row, lateness, parked, select_by_due
+from pollers.store.parking import parked
+from pollers.store.selection import Selection, errors_in_a_row, lateness, select_by_due
 from pollers.store.totals import Totals, Worker, totals, workers
 
 #: Readings that are kept, of which there is one a second.
@@ -136,7 +137,8 @@ class Board:
 
     def _due(self, held: dict[str, Found], text: str) -> list[Row]:
         """Return the first polls by due time; those that are parked have been due for a while."""
-        found = dict(islice(select_by_due(self.store, Selection()), LOOKED_AT if text else ROWS)) | held
+        scheduled = select_by_due(self.store, Selection(), lots=False)
+        found = dict(islice(scheduled, LOOKED_AT if text else ROWS)) | held
         first = sorted(found.items(), key=lambda one: (one[1].due_ms or one[1].record.deadline_ms, one[0]))
         rows = (Row.of(*one) for one in first)
         return list(islice((row for row in rows if row.matches(text)), ROWS))

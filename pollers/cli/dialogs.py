@@ -19,6 +19,7 @@ from pollers.cli.steering import NUDGE
 from pollers.cli.text import printable
 from pollers.errors import PollError
 from pollers.store.history import read_history
+from pollers.store.parking import explained
 
 if TYPE_CHECKING:
     from pollers.cli.screen import Top
@@ -65,6 +66,8 @@ class Detail(ModalScreen[None]):
         store = self._top.store
         try:
             history, found = read_history(store, self.poll_id), store.find(self.poll_id)
+            if found is not None:
+                ((_, found),) = explained(store, [(self.poll_id, found)])
         except PollError as error:
             text = Text(str(error), "bold red")
         else:

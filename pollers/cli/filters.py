@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from pollers.store.selection import Selection
 
-#: States as people see them; a paused poll is ``waiting`` or ``running``, too.
+#: States as people see them; a poll may also be paused while it is ``running``.
 STATES = ("waiting", "running", "paused", "succeeded", "failed", "timed_out", "cancelled")
 
 Command = Callable[..., None]

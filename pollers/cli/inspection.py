@@ -16,10 +16,11 @@ from pollers import PastAttempt, PollResult, PollStatus, poll
 from pollers.cli.attempts import Line, cells, view
 from pollers.cli.connection import redis_url
 from pollers.cli.exits import SUCCEEDED
-from pollers.cli.lists import answer_of, state_of
+from pollers.cli.lists import answer_of, due_of
 from pollers.cli.text import from_now, plain, printable, write_json
 from pollers.durations import format_duration
 from pollers.runtime import runtime_of
+from pollers.store.parking import explained
 from pollers.watching import Watch
 
 
@@ -55,7 +56,8 @@ def follow_poll(poll_id: str, *, as_json: bool) -> int:
             _print_fields(fields(status, {}))
         deadline = status.deadline.timestamp()
         with view(deadline=deadline, quiet=as_json, leaving="leaves it", anew=False) as screen:
-            watch = Watch(runtime_of(result.app).store, poll_id)
+            store = runtime_of(result.app).store
+            watch = Watch(store, poll_id)
             while True:
                 look = watch.look()
                 for attempt in look.attempts:
@@ -66,9 +68,10 @@ def follow_poll(poll_id: str, *, as_json: bool) -> int:
                         screen.show(line_of(attempt))
                 if look.ended or look.found is None:
                     break
-                waits = look.found.record.state == "waiting" and look.found.due_ms
-                if waits:
-                    screen.count_down(waits / 1000)
+                ((_, found),) = explained(store, [(poll_id, look.found)])
+                next_due = PollStatus.of(poll_id, found).next_due
+                if next_due is not None:
+                    screen.count_down(next_due.timestamp())
                 time.sleep(look.pause)
             screen.count_down(None)
         status = result.status()
@@ -111,13 +114,13 @@ def fields(status: PollStatus, told: dict[str, Any]) -> Iterable[tuple[str, str]
     """Yield what is told of a poll, as names and texts."""
     yield "id", status.id
     yield "url", status.url
-    yield "state", state_of(status)
+    yield "state", status.state
     yield "attempts", str(status.attempts)
     if status.last_answer is not None:
         last = status.last_answer
         yield "last answer", f"{answer_of(status)} ({last.elapsed * 1000:.0f} ms, {_moment(last.at)})"
-    if status.next_due is not None:
-        yield "next due", _moment(status.next_due)
+    if due := due_of(status, _moment):
+        yield "next due", due
     yield "deadline", _moment(status.deadline)
     yield "created", _moment(status.created)
     if status.ended is not None:

@@ -7,6 +7,7 @@ import heapq
 import sys
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from itertools import islice
 
 import click
@@ -21,6 +22,7 @@ from pollers.cli.text import counted, from_now, plain, printable, write_json
 from pollers.cli.waitbar import bar
 from pollers.store import Found, Polls
 from pollers.store.listing import count_polls
+from pollers.store.parking import explained
 from pollers.store.selection import Place, Selection, errors_in_a_row, select, select_by_due
 
 #: Seconds between two looks of a list that is followed.
@@ -93,7 +95,7 @@ def list_polls(query: Query, *, as_json: bool) -> None:
     """Print polls."""
     with store() as polls:
         page, total = find(polls, query), count_polls(polls)
-    listed = [PollStatus.of(*one) for one in page.listed]
+        listed = [PollStatus.of(*one) for one in explained(polls, page.listed)]
     if as_json:
         write_json([dataclasses.asdict(status) for status in listed])
     elif listed:
@@ -116,18 +118,18 @@ def follow_polls(query: Query, *, as_json: bool) -> None:
         if console.is_terminal and not as_json:
             with Live(console=console, auto_refresh=False, screen=True) as live:
                 while True:
-                    listed = [PollStatus.of(*one) for one in find(polls, query).listed]
+                    found = explained(polls, find(polls, query).listed)
+                    listed = [PollStatus.of(*one) for one in found]
                     room = max(1, console.height - 2)
                     live.update(_table(listed[:room], console.width), refresh=True)
                     time.sleep(LOOK_EVERY)
         seen: dict[str, tuple[str, int, bool]] = {}
         while True:
-            for poll_id, found in find(polls, query).listed:
-                record = found.record
-                now = (record.state, record.attempt, bool(record.paused))
+            for poll_id, one in explained(polls, find(polls, query).listed):
+                status = PollStatus.of(poll_id, one)
+                now = (status.state, status.attempts, status.paused)
                 if seen.get(poll_id) != now:
                     seen[poll_id] = now
-                    status = PollStatus.of(poll_id, found)
                     line = plain(dataclasses.asdict(status)) if as_json else "\t".join(_cells(status))
                     click.echo(line)
             sys.stdout.flush()
@@ -136,7 +138,8 @@ def follow_polls(query: Query, *, as_json: bool) -> None:
 
 def find(polls: Polls, query: Query) -> Page:
     """Return a page of polls."""
-    if query.sort == "due" and not query.reverse and query.selection.overdue is None:
+    by_due = query.sort == "due" and query.selection.overdue is None
+    if by_due and not query.reverse:
         with bar("looking", count_polls(polls)) as advance:
             found = select_by_due(polls, query.selection, query.after, on_looked=advance)
             listed = list(islice(found, query.limit))
@@ -146,14 +149,17 @@ def find(polls: Polls, query: Query) -> Page:
     key, limit = _KEYS[query.sort], query.limit
     first = heapq.nlargest if query.reverse else heapq.nsmallest
     with bar("looking", count_polls(polls)) as advance:
-        found = select(polls, query.selection, on_looked=advance)
+        # Without their order, to have their due times.
+        every = select_by_due if by_due else select
+        found = every(polls, query.selection, on_looked=advance)
         listed = first(limit + 1, found, key=lambda one: (key(one[1]), one[0]))
     return Page(listed[:limit], len(listed) > limit, None)
 
 
-def state_of(status: PollStatus) -> str:
-    """Return the state as people see it."""
-    return "paused" if status.paused and status.state == "waiting" else status.state
+def due_of(status: PollStatus, tell: Callable[[datetime], str] = from_now) -> str:
+    """Return when the next attempt is due, and why it waits; empty when none will be."""
+    due = tell(status.next_due) if status.next_due else ""
+    return ", ".join(filter(None, (due, status.why_waiting)))
 
 
 def answer_of(status: PollStatus) -> str:
@@ -202,10 +208,10 @@ def _widths(wanted: dict[str, int], total: int) -> dict[str, int]:
 def _cells(status: PollStatus) -> tuple[str, ...]:
     return (
         printable(status.id),
-        state_of(status),
+        status.state,
         str(status.attempts),
         answer_of(status) or "-",
-        from_now(status.next_due) if status.next_due else "-",
+        due_of(status) or "-",
         from_now(status.deadline),
         printable(status.url),
     )

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pollers.cli.board import Row, Snapshot
-from pollers.cli.lists import COLOURS, answer_of, state_of
+from pollers.cli.lists import COLOURS, answer_of
 from pollers.cli.text import counted, from_now, printable, span
 
 DUE_COLUMNS = ("late", "state", "attempts", "url", "last answer", "id")
@@ -136,7 +136,7 @@ def _count(snapshot: Snapshot, name: str, colour: str) -> Text:
 
 
 def _state(row: Row) -> Text:
-    state = state_of(row.status)
+    state = row.status.state
     return Text(state, COLOURS.get(state, ""))
 
 

@@ -203,7 +203,8 @@ class Top(App[None]):
     def steer(self, action: Action, poll_id: str) -> None:
         """Do something to a poll, and say what came of it."""
         self.change(
-            lambda: action.change(self.store, poll_id, 1), lambda state: f"{poll_id} {action.words(state)[1]}"
+            lambda: action.change(self.store, poll_id, 1),
+            lambda state: f"{poll_id} {action.tell(self.store, poll_id, state)[1]}",
         )
 
     @work(thread=True)

@@ -62,7 +62,8 @@ def cancel(poll_ids: tuple[str, ...], selection: Selection | None, **options: An
 def nudge(poll_ids: tuple[str, ...], selection: Selection | None, **options: Any) -> None:
     """Make the next attempt of polls due now, by id or of all that match.
 
-    Exit code 1 when one of them has ended, or is not known.
+    A paused poll stays paused, and what keeps an origin or a limit keeps the attempt. Exit code 1 when one
+    of them is paused, has ended, or is not known.
 
     \b
     Examples:

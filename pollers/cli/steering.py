@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from pollers.cli.waitbar import bar
 from pollers.completion import TAG, is_webhook
 from pollers.store import LIVE_STATES, TERMINAL_STATES, Found, Polls
 from pollers.store.listing import count_polls
+from pollers.store.parking import explained
+from pollers.store.record import SEEN_LIVE
 from pollers.store.selection import Selection, select
 
 if TYPE_CHECKING:
@@ -45,13 +47,23 @@ class Action:
     states: frozenset[str]
     #: Does it to a poll, given how many are to be done; returns the state that it was in.
     change: Callable[[Polls, str, int], str]
-    #: Whether it is done in a poll of a state, and what is told of one.
+    #: Whether it was done to a poll that has a state then, and what is told of one.
     words: Callable[[str], tuple[bool, str]]
+    #: The state that it leads to, from each that it changes.
+    leads_to: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Whether polls that send webhooks are left alone, unless their ids or their tag are given: of what has
     #: ended, somebody has still to be told.
     spares_webhooks: bool = False
+    #: What is to be said of a poll that it was done to: why nothing comes of it yet.
+    why_waiting: Callable[[Polls, str], str] = lambda polls, poll_id: ""
     #: Does it to an origin, where it can be; what is told then.
     origin: tuple[Callable[[Polls, str], Any], str] | None = None
+
+    def tell(self, polls: Polls, poll_id: str, state: str) -> tuple[bool, str]:
+        """Return whether it is done to a poll, and what is told of that."""
+        done, words = self.words(state)
+        why = self.why_waiting(polls, poll_id) if done else ""
+        return done, f"{words}, but not attempted yet: {why}" if why else words
 
 
 def steer(action: Action, target: Target, *, dry_run: bool, yes: bool, as_json: bool) -> int:
@@ -70,7 +82,7 @@ def steer(action: Action, target: Target, *, dry_run: bool, yes: bool, as_json: 
 
 
 def _selected(polls: Polls, action: Action, selection: Selection) -> list[tuple[str, Found]]:
-    if selection.states == LIVE_STATES | TERMINAL_STATES:
+    if selection.states == Selection().states:
         selection = dataclasses.replace(selection, states=action.states)
     with bar("looking", count_polls(polls)) as advance:
         found = list(select(polls, selection, on_looked=advance))
@@ -84,7 +96,11 @@ def _selected(polls: Polls, action: Action, selection: Selection) -> list[tuple[
 
 def _rehearse(action: Action, found: Sequence[tuple[str, Found | None]], *, as_json: bool) -> int:
     """Tell what `_steer` would do; return its exit code."""
-    both = [(one, action.words(one[1].record.state if one[1] else "unknown")) for one in found]
+    states = [one[1].record.seen if one[1] else "unknown" for one in found]
+    both = [
+        (one, action.words(action.leads_to.get(state, state)))
+        for one, state in zip(found, states, strict=True)
+    ]
     would = [one for one, (done, _) in both if done]
     would_not = [f"{one[0]} {words}" for one, (done, words) in both if not done]
     if as_json:
@@ -135,9 +151,9 @@ def _steer(polls: Polls, action: Action, ids: Sequence[str], *, as_json: bool, t
     with nullcontext(lambda _: None) if told else bar(action.verb, len(ids)) as advance:
         for number, poll_id in enumerate(ids, start=1):
             state = action.change(polls, poll_id, len(ids))
-            done, words = action.words(state)
-            report.append({"id": poll_id, "done": done, "state": state})
+            report.append({"id": poll_id, "done": action.words(state)[0], "state": state})
             if told and not as_json:
+                done, words = action.tell(polls, poll_id, state)
                 click.echo(printable(f"{poll_id} {words}"), err=not done)
             advance(number)
     failed = sum(not one["done"] for one in report)
@@ -146,7 +162,10 @@ def _steer(polls: Polls, action: Action, ids: Sequence[str], *, as_json: bool, t
     elif not ids:
         click.echo("No polls match.", err=True)
     elif not told:
-        click.echo(f"{counted(len(ids) - failed, 'poll')} {action.done}; {failed} had ended before.")
+        paused = sum(one["state"] == "paused" and not one["done"] for one in report)
+        others = f", {paused} are paused" if paused else ""
+        done_to = f"{counted(len(ids) - failed, 'poll')} {action.done}"
+        click.echo(f"{done_to}; {failed - paused} had ended before{others}.")
     return FAILED if failed else SUCCEEDED
 
 
@@ -155,24 +174,35 @@ def _ended(state: str) -> str:
 
 
 def _cancelled(state: str) -> tuple[bool, str]:
-    done = state == "cancelled" or state in LIVE_STATES
-    return done, "is cancelled" if done else _ended(state)
+    return (True, "is cancelled") if state == "cancelled" else (False, _ended(state))
 
 
 def _nudged(state: str) -> tuple[bool, str]:
     if state == "waiting":
         return True, "is due now"
+    if state == "paused":
+        return False, "is paused, and stays so: `pollers resume` makes it due now"
     return (True, "is due after its attempt") if state == "running" else (False, _ended(state))
 
 
 def _paused(state: str) -> tuple[bool, str]:
     if state == "running":
         return True, "is paused when its attempt is over"
-    return (True, "is paused") if state == "waiting" else (False, _ended(state))
+    return (True, "is paused") if state == "paused" else (False, _ended(state))
 
 
 def _resumed(state: str) -> tuple[bool, str]:
     return (True, "is not paused any more") if state in LIVE_STATES else (False, _ended(state))
+
+
+def _kept(polls: Polls, poll_id: str) -> str:
+    """Return why a poll that is due is not attempted yet, and what ends that where somebody can."""
+    found = polls.find(poll_id)
+    if found is None:
+        return ""
+    ((_, found),) = explained(polls, [(poll_id, found)])
+    paused = found.why_waiting == "origin paused"
+    return found.why_waiting + (f" (`pollers resume --origin {found.record.origin}`)" if paused else "")
 
 
 def _resume(polls: Polls, poll_id: str, number: int) -> str:
@@ -184,9 +214,10 @@ def _resume(polls: Polls, poll_id: str, number: int) -> str:
 CANCEL = Action(
     verb="cancel",
     done="cancelled",
-    states=LIVE_STATES,
+    states=SEEN_LIVE,
     change=lambda polls, poll_id, _: polls.cancel(poll_id),
     words=_cancelled,
+    leads_to=dict.fromkeys(SEEN_LIVE, "cancelled"),
     spares_webhooks=True,
 )
 NUDGE = Action(
@@ -195,13 +226,15 @@ NUDGE = Action(
     states=LIVE_STATES,
     change=lambda polls, poll_id, _: polls.nudge(poll_id),
     words=_nudged,
+    why_waiting=_kept,
 )
 PAUSE = Action(
     verb="pause",
     done="paused",
-    states=LIVE_STATES,
+    states=SEEN_LIVE,
     change=lambda polls, poll_id, _: polls.pause(poll_id),
     words=_paused,
+    leads_to={"waiting": "paused"},
     origin=(lambda polls, origin: polls.shut(origin), "is paused"),
 )
 RESUME = Action(
@@ -210,5 +243,6 @@ RESUME = Action(
     states=frozenset({"paused"}),
     change=_resume,
     words=_resumed,
+    leads_to={"paused": "waiting"},
     origin=(lambda polls, origin: polls.open(origin), "is open to its polls"),
 )

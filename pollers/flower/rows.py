@@ -24,8 +24,7 @@ from pollers.redaction import redact_url
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Found, Polls
-from pollers.store.store import LAST_CALL_MS
-from pollers.store.traffic import origin_gate
+from pollers.store.parking import PAGE, explained, span
 
 logger = logging.getLogger(__name__)
 
@@ -92,24 +91,19 @@ def described(kwargs: Any) -> Any:
     return ",\n".join(f"{name} {_words(name, value)}" for name, value in parameters.items())
 
 
-def waiting_for(found: Found, store: Polls, zone: tzinfo) -> str:
+def waiting_for(poll_id: str, found: Found, store: Polls, zone: tzinfo) -> str:
     """Return when the next attempt of a live poll is due, or what keeps it waiting."""
-    record, now_ms, due_ms = found.record, found.now_ms, found.due_ms
-    if record.paused:
-        return "paused"
+    # A page of what is parked is enough for a row, whose reason is right without the due time.
+    ((_, found),) = explained(store, [(poll_id, found)], most=PAGE)
+    record, due_ms = found.record, found.due_ms
+    if found.why_waiting:
+        return found.why_waiting
     if record.state == "running" or due_ms is None:
         return "under way"
-    parked = due_ms in (record.deadline_ms, record.deadline_ms - LAST_CALL_MS)
-    if (parked or due_ms <= now_ms) and record.origin:
-        gate = origin_gate(store, record.origin)
-        seconds = f" for {_span(gate.closed_for())}" if gate.closed_for() else ""
-        kept = {"paused": "origin paused", "held": "origin held", "broken": "breaker open"}
-        if gate.condition() in kept:
-            return kept[gate.condition()] + seconds
-    if parked:
-        return "waits for a limit"
-    away = (due_ms - now_ms) / 1000
-    told = f"in {_span(away)}" if away >= 0 else f"{_span(-away)} late"
+    if due_ms == record.deadline_ms:
+        return "no more attempts"
+    away = (due_ms - found.now_ms) / 1000
+    told = f"in {span(away)}" if away >= 0 else f"{span(-away)} late"
     return f"{_moment(due_ms, zone)} ({told})"
 
 
@@ -144,7 +138,7 @@ def _complete(task: Any, found: Found, store: Polls) -> None:
         return
     # Revoke is offered in these states only.
     task.state = STATES[record.state] if record.attempt else states.RECEIVED
-    task.eta = waiting_for(found, store, zone)
+    task.eta = waiting_for(task.uuid, found, store, zone)
     task.expires = _moment(record.deadline_ms, zone)
 
 
@@ -164,7 +158,3 @@ def _words(name: str, value: Any) -> str:
 
 def _moment(ms: int, zone: tzinfo) -> str:
     return datetime.fromtimestamp(ms / 1000, zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _span(seconds: float) -> str:
-    return format_duration(round(seconds, 1) if seconds < 10 else round(seconds))

@@ -1,5 +1,7 @@
 """Events for Flower and other monitors: one row per poll, from its first attempt to its outcome.
 
+One that a gate keeps from its first attempt has its row from then on.
+
 A waiting poll is shown as Celery shows a task that waits for its next try: state RETRY, with the
 number of attempts as ``retries``, the last answer as ``exception`` and the next due time as ``eta``.
 A state of our own would not do: monitors order unknown states after REVOKED, and a cancelled poll
@@ -22,7 +24,7 @@ from kombu.utils.json import loads
 from pollers.engine import Settled
 from pollers.held import POLL, texts
 from pollers.spec import PollSpec
-from pollers.store import Submission
+from pollers.store import Record, Submission
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -33,24 +35,58 @@ logger = logging.getLogger(__name__)
 _BUFFER = 10_000
 
 
-class AttemptEvents:
-    """Sends the events of one process's attempts, not more a second than monitors can follow."""
+class _Allowance:
+    """Not more events a second than monitors can follow."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._allowed = per_second
+        self._second_began = time.monotonic()
+
+    def renew(self) -> None:
+        """Allow all of a second again when one is over."""
+        # All at the beginning of a second: a few large messages cost less than many small ones.
+        if time.monotonic() - self._second_began >= 1:
+            self._allowed, self._second_began = self._per_second, time.monotonic()
+
+    def take(self) -> bool:
+        """Return whether there may be one more."""
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
+
+
+class KeptEvents:
+    """Sends the events that make rows of polls which a gate keeps from their first attempt."""
 
     def __init__(self, app: Celery, hostname: str, per_second: int) -> None:
         self._app = app
         self._hostname = hostname
-        self._per_second = per_second
-        self._allowed = per_second
-        self._second_began = time.monotonic()
+        self._allowance = _Allowance(per_second)
+
+    def send(self, kept: Iterable[tuple[str, Record]]) -> None:
+        """Send the events of some of them; the others get their rows with their first attempts."""
+        self._allowance.renew()
+        rows = [_known(poll_id, record) for poll_id, record in kept if self._allowance.take()]
+        if rows:
+            _publish(self._app, self._hostname, [("task-received", {**row, "retries": 0}) for row in rows])
+
+
+class AttemptEvents:
+    """Sends the events of one process's attempts."""
+
+    def __init__(self, app: Celery, hostname: str, per_second: int) -> None:
+        self._app = app
+        self._hostname = hostname
+        self._allowance = _Allowance(per_second)
 
     def send(self, settled: Iterable[Settled]) -> None:
         """Send events of attempts whose polls wait again; ends are told by the held task itself.
 
         First attempts always are, as they make the row. Called by one thread at a time.
         """
-        # All at the beginning of a second: a few large messages cost less than many small ones.
-        if time.monotonic() - self._second_began >= 1:
-            self._allowed, self._second_began = self._per_second, time.monotonic()
+        self._allowance.renew()
         events = [event for one in settled if self._shown(one) for event in _events(one)]
         if events:
             _publish(self._app, self._hostname, events)
@@ -58,12 +94,7 @@ class AttemptEvents:
     def _shown(self, settled: Settled) -> bool:
         if not settled.accepted or settled.settlement.state != "waiting":
             return False
-        if settled.settlement.attempt == 1:
-            return True
-        if self._allowed < 1:
-            return False
-        self._allowed -= 1
-        return True
+        return settled.settlement.attempt == 1 or self._allowance.take()
 
 
 def send_sent(app: Celery, submissions: Iterable[Submission]) -> None:
@@ -114,15 +145,22 @@ def _publish(app: Celery, hostname: str, events: list[tuple[str, dict[str, Any]]
 def _events(settled: Settled) -> list[tuple[str, dict[str, Any]]]:
     record, settlement = settled.record, settled.settlement
     row = {
-        **_row(settled.poll_id, PollSpec.from_json(record.spec), record.held),
-        # Monitors sort by it. Those that were started later, or have forgotten the row, learn it here.
-        "received": record.created_ms / 1000,
+        **_known(settled.poll_id, record),
         "retries": settlement.attempt,
         "eta": _moment(settlement.due_ms / 1000),
-        "expires": _moment(record.deadline_ms / 1000),
     }
     retried = ("task-retried", {**row, "exception": answered(settlement.answer)})
     return [retried] if settlement.attempt > 1 else [("task-received", row), retried]
+
+
+def _known(poll_id: str, record: Record) -> dict[str, Any]:
+    """Return what a record tells of a poll."""
+    return {
+        **_row(poll_id, PollSpec.from_json(record.spec), record.held),
+        # Monitors sort by it. Those that were started later, or have forgotten the row, learn it here.
+        "received": record.created_ms / 1000,
+        "expires": _moment(record.deadline_ms / 1000),
+    }
 
 
 def _row(poll_id: str, spec: PollSpec, held: str) -> dict[str, Any]:

@@ -119,6 +119,22 @@ def _with_due_times(store: Store, records: dict[str, Record]) -> Iterator[tuple[
         yield poll_id, Found(record, None if due is None else int(due), now_ms)
 
 
+def read_found(store: Store, poll_ids: list[str]) -> Iterator[tuple[str, Found]]:
+    """Yield those of some live polls that can be read."""
+    if not poll_ids:
+        return
+    with translated_errors(store.client), store.client.pipeline(transaction=False) as pipe:
+        pipe.hmget(store.keys.polls, poll_ids)
+        pipe.zmscore(store.keys.schedule, poll_ids)
+        pipe.time()
+        packed, dues, (seconds, microseconds) = pipe.execute()
+    now_ms = seconds * 1000 + microseconds // 1000
+    for poll_id, raw, due in zip(poll_ids, packed, dues, strict=True):
+        record = read_record(raw) if raw is not None else None
+        if record is not None:
+            yield poll_id, Found(record, None if due is None else int(due), now_ms)
+
+
 def tags_of(record: Record) -> list[str]:
     """Return the tags of a poll."""
     # Most specs have none, and need not be parsed.

@@ -27,6 +27,8 @@ NORMAL = 1
 LIVE_STATES = frozenset({"waiting", "running"})
 TERMINAL_STATES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
 _STATES = LIVE_STATES | TERMINAL_STATES
+#: The live states as people see them.
+SEEN_LIVE = LIVE_STATES | {"paused"}
 
 
 class Record(NamedTuple):
@@ -108,6 +110,11 @@ class Record(NamedTuple):
     def ended(self) -> bool:
         """Whether the poll has reached a terminal state."""
         return self.state in TERMINAL_STATES
+
+    @property
+    def seen(self) -> str:
+        """The state as people see it: ``paused`` for a poll that waits, and that somebody has paused."""
+        return "paused" if self.paused and self.state == "waiting" else self.state
 
     def last_answer(self) -> tuple[int | None, str, int, int] | None:
         """Return (status, excerpt, milliseconds, moment in ms) of the last answer.

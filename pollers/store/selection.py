@@ -8,15 +8,17 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import math
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, cast
 
 from pollers.progress import Progress
 from pollers.store.connection import translated_errors
-from pollers.store.listing import polls_in, read_record, tags_of
-from pollers.store.record import LIVE_STATES, TERMINAL_STATES, Record
+from pollers.store.listing import polls_in, read_found, tags_of
+from pollers.store.parking import due_times, may_be_parked, parked, standing
+from pollers.store.record import LIVE_STATES, SEEN_LIVE, TERMINAL_STATES, Record
 from pollers.store.shards import Polls
 from pollers.store.store import Store
 from pollers.store.values import Found
@@ -36,8 +38,8 @@ class Place(NamedTuple):
 class Selection:
     """What polls have to be like; each part counts where it is given."""
 
-    #: States of records, and ``paused`` for those that somebody has paused.
-    states: frozenset[str] = LIVE_STATES | TERMINAL_STATES
+    #: States as people see them (`Record.seen`); ``paused`` takes those that are paused in an attempt, too.
+    states: frozenset[str] = SEEN_LIVE | TERMINAL_STATES
     tag: str | None = None
     #: In its short form (`pollers.politeness.origin_of`).
     origin: str | None = None
@@ -50,7 +52,7 @@ class Selection:
         """Return whether a poll is one of them."""
         record = found.record
         return (
-            (record.state in self.states or ("paused" in self.states and _is_paused(record)))
+            (record.seen in self.states or ("paused" in self.states and _is_paused(record)))
             and (self.tag is None or self.tag in tags_of(record))
             and (self.origin is None or record.origin == self.origin)
             and (self.overdue is None or lateness(found) >= self.overdue)
@@ -97,11 +99,13 @@ def select_by_due(
     selection: Selection,
     after: Place | None = None,
     *,
+    lots: bool = True,
     on_looked: Callable[[int], None] = lambda count: None,
 ) -> Iterator[tuple[str, Found]]:
     """Return the selected polls in the order of their due times, from a place on; what has ended comes last.
 
-    A poll whose due time changes meanwhile is among them once or never.
+    All parked polls are gone through for their due times, seconds for a million; without ``lots``, they are
+    at their deadlines. A poll whose due time changes meanwhile is among them once or never.
 
     Raises:
         StoreUnavailable: Redis cannot be reached.
@@ -115,20 +119,55 @@ def select_by_due(
 
     return heapq.merge(
         *(
-            _select_by_due(store, selection, after, partial(note, shard))
+            part
             for shard, store in enumerate(polls.stores)
+            for part in _by_due(store, selection, after, partial(note, shard), lots=lots)
         ),
-        key=lambda one: math.inf if one[1].due_ms is None else one[1].due_ms,
+        key=_order,
     )
 
 
-def _select_by_due(
-    store: Store, selection: Selection, after: Place | None, on_looked: Callable[[int], None]
-) -> Iterator[tuple[str, Found]]:
+def _order(one: tuple[str, Found]) -> tuple[float, str]:
+    poll_id, found = one
+    return (math.inf, "") if found.due_ms is None else (found.due_ms, poll_id)
+
+
+def _by_due(
+    store: Store, selection: Selection, after: Place | None, on_looked: Callable[[int], None], *, lots: bool
+) -> Iterator[Iterator[tuple[str, Found]]]:
+    """Yield the parts of a list, each in order: what is parked, what is in the schedule, what has ended."""
+    waiting = lots and selection.states & SEEN_LIVE
+    dues = due_times(store) if waiting else {}
     seen: set[str] = set()
+    yield _parked_by_due(store, selection, after, dues, seen)
+    yield _scheduled(store, selection, after, on_looked, dues, seen)
+
+
+def _parked_by_due(
+    store: Store, selection: Selection, after: Place | None, dues: Mapping[str, int], seen: set[str]
+) -> Iterator[tuple[str, Found]]:
+    places = sorted(Place(due, poll_id) for poll_id, due in dues.items())
+    places = places[0 if after is None else bisect_right(places, after) :]
+    for first in range(0, len(places), PAGE):
+        page = [(poll_id, due) for due, poll_id in places[first : first + PAGE]]
+        for poll_id, found in standing(store, page):
+            if poll_id not in seen and selection.has(found):
+                seen.add(poll_id)
+                yield poll_id, found
+
+
+def _scheduled(
+    store: Store,
+    selection: Selection,
+    after: Place | None,
+    on_looked: Callable[[int], None],
+    dues: Mapping[str, int],
+    seen: set[str],
+) -> Iterator[tuple[str, Found]]:
+    """Yield the polls of the schedule, and those that have ended; not those that are parked."""
     looked = 0
     keys = [
-        *([store.keys.schedule] if selection.states & (LIVE_STATES | {"paused"}) else []),
+        *([store.keys.schedule] if selection.states & SEEN_LIVE else []),
         *([store.keys.releases] if selection.states & TERMINAL_STATES else []),
     ]
     for key in keys:
@@ -138,43 +177,10 @@ def _select_by_due(
             for poll_id, found in _found(store, page):
                 if found.record.ended:
                     found = found._replace(due_ms=None)
-                if poll_id not in seen and selection.has(found):
+                is_listed = poll_id in seen or (poll_id in dues and may_be_parked(found))
+                if not is_listed and selection.has(found):
                     seen.add(poll_id)
                     yield poll_id, found
-
-
-def parked(polls: Polls) -> Iterator[tuple[str, Found]]:
-    """Return the due polls that wait in a lot, as there is no room for them, or a gate is closed.
-
-    Their due time is the one since which they wait.
-
-    Raises:
-        StoreUnavailable: Redis cannot be reached.
-
-    """
-    return chain.from_iterable(map(_parked, polls.stores))
-
-
-def _parked(store: Store) -> Iterator[tuple[str, Found]]:
-    start = "-"
-    while True:
-        with translated_errors(store.client):
-            raw = store.client.zrangebylex(store.keys.lots, start, "+", start=0, num=PAGE)
-        members = cast("list[bytes]", raw)
-        page = []
-        for member in members:
-            _, _, _, due, poll_id = member.decode().rsplit("\0", 4)
-            page.append((poll_id, int(due)))
-        scheduled = _found(store, page, keep_due=False)
-        dues = dict(page)
-        for poll_id, found in scheduled:
-            # An entry of a poll that was nudged, paused or cancelled stands no longer.
-            waits = found.record.state == "waiting" and not found.record.paused
-            if waits and (found.due_ms or 0) > found.now_ms:
-                yield poll_id, found._replace(due_ms=dues[poll_id])
-        if len(members) < PAGE:
-            return
-        start = b"(" + members[-1]  # type: ignore[assignment]
 
 
 def _overdue(store: Store, selection: Selection) -> Iterator[tuple[str, Found]]:
@@ -223,22 +229,8 @@ def _rank_after(store: Store, key: str, place: Place) -> int:
     return int(rank) + 1 if due == place.due_ms else int(before)
 
 
-def _found(
-    store: Store, page: list[tuple[str, int]], *, keep_due: bool = True
-) -> Iterator[tuple[str, Found]]:
-    """Yield the polls of a page that can be read; with ``keep_due``, at the due times that the page has."""
-    if not page:
-        return
-    ids = [poll_id for poll_id, _ in page]
-    with translated_errors(store.client), store.client.pipeline(transaction=False) as pipe:
-        pipe.hmget(store.keys.polls, ids)
-        pipe.time()
-        if not keep_due:
-            pipe.zmscore(store.keys.schedule, ids)
-        packed, (seconds, microseconds), *scores = pipe.execute()
-    now_ms = seconds * 1000 + microseconds // 1000
-    dues = [due for _, due in page] if keep_due else scores[0]
-    for poll_id, raw, due in zip(ids, packed, dues, strict=True):
-        record = read_record(raw) if raw is not None else None
-        if record is not None:
-            yield poll_id, Found(record, None if due is None else int(due), now_ms)
+def _found(store: Store, page: list[tuple[str, int]]) -> Iterator[tuple[str, Found]]:
+    """Yield the polls of a page that can be read, at the due times that the page has."""
+    dues = dict(page)
+    for poll_id, found in read_found(store, list(dues)):
+        yield poll_id, found._replace(due_ms=dues[poll_id])

@@ -230,13 +230,16 @@ class Store:
         return str(self._patiently("end", key_list, [poll_id, state, outcome, _ms(life)]).decode())
 
     def nudge(self, poll_id: str) -> str:
-        """Make a poll due now, or when the attempt under way has settled; return its state or ``unknown``."""
+        """Make a poll due now, or when the attempt under way has settled.
+
+        Returns its state, ``paused`` when that kept it from being nudged, or ``unknown``.
+        """
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats, keys.nudged]
         return str(self._patiently("nudge", key_list, [poll_id]).decode())
 
     def pause(self, poll_id: str) -> str:
-        """Pause a poll; return its state, ``waiting`` or ``running`` when it is paused, or ``unknown``."""
+        """Pause a poll; return its state, ``paused`` or ``running`` when it is paused, or ``unknown``."""
         keys = self.keys
         key_list = [
             *(keys.polls, keys.schedule, keys.ended(poll_id)),

@@ -97,11 +97,13 @@ class Dispatch(NamedTuple):
     strangers: list[str]
     #: Whether more is due than the call has looked at.
     more: bool
+    #: Polls that were due for their first attempt now, and that a gate keeps.
+    kept: list[str]
 
     @classmethod
     def read(cls, answer: Sequence[Any]) -> Self:
         """Read what ``dispatch.lua`` returns."""
-        now, next_due, releasing, unknown, packs, unreadable, created, strangers, more = answer
+        now, next_due, releasing, unknown, packs, unreadable, created, strangers, more, kept = answer
         return cls(
             next_due_in=None if next_due < 0 else max(0, next_due - now) / 1000,
             releasing=releasing,
@@ -118,6 +120,7 @@ class Dispatch(NamedTuple):
             created_ms=created,
             strangers=sorted({origin.decode() for origin in strangers}),
             more=bool(more),
+            kept=[poll_id.decode() for poll_id in kept],
         )
 
 
@@ -176,3 +179,7 @@ class Found(NamedTuple):
     due_ms: int | None
     #: Redis' clock in ms.
     now_ms: int
+    #: Whether it is known to be parked (`pollers.store.parking`); it has been due since `due_ms` then.
+    parked: bool = False
+    #: Why it waits though it is due, in words, as far as that was looked for; else empty.
+    why_waiting: str = ""

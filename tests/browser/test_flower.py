@@ -129,6 +129,22 @@ def test_a_paused_poll_says_so(browser: Chrome, flower_url: str, endpoint: Endpo
     waiting.cancel()
 
 
+def test_a_poll_that_is_kept_from_its_first_attempt_has_a_row(
+    browser: Chrome, flower_url: str, endpoint: Endpoint
+) -> None:
+    """As soon as that is due; in Flower's API, too."""
+    store, origin = runtime_of(app).store, origin_of(endpoint.url("/"))
+    store.shut(origin)
+    kept = poll.delay(endpoint.script("/kept", Reply(body={"done": False})), until=UNTIL, timeout=600)
+    wait_until(lambda: kept.id in api(flower_url, "tasks"))
+    assert api(flower_url, f"task/info/{kept.id}")["state"] == states.RECEIVED
+    row = row_of(browser, flower_url, kept)
+    assert (row["state"], row["retries"], row["eta"]) == (states.RECEIVED, "0", "origin paused")
+    assert not endpoint.arrivals("/kept")
+    kept.cancel()
+    store.open(origin)
+
+
 def test_polls_of_a_held_origin_say_so(browser: Chrome, flower_url: str, endpoint: Endpoint) -> None:
     """One got the 429; the other, of the same origin, waits for the end of the hold."""
     other = submit_waiting(endpoint, "/other")

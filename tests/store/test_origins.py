@@ -53,6 +53,21 @@ def test_a_hold_keeps_all_polls_of_the_origin(still: StillWorld) -> None:
     assert still.store.client.hget(still.store.keys.stats, "origins_held") == b"1"
 
 
+def test_polls_that_a_gate_keeps_from_their_first_attempt_are_told_once(still: StillWorld) -> None:
+    """When they come due; not those that had attempts, and not again when their turn comes."""
+    still.admit("before", origin=API)
+    still.sent()
+    still.attempt("before", due_ms=still.now_ms() + 1000)
+    still.store.shut(API)
+    still.admit("new", origin=API)
+    kept = []
+    for _ in range(4):
+        kept += still.store.dispatch("w1", "c", {"": True}).kept
+        still.wait(0.6)
+    assert kept == ["new"]
+    assert still.parked() == {"before", "new"}
+
+
 def test_after_a_hold_the_origin_is_approached(still: StillWorld) -> None:
     """A few polls at first, twice as many a second later, and so on."""
     first = still.admit("first", origin=API)

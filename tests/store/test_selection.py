@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from pollers.store.failing import Rounds
+from pollers.store.parking import parked
 from pollers.store.selection import (
     PAGE,
     Place,
     Selection,
     errors_in_a_row,
     lateness,
-    parked,
     select,
     select_by_due,
 )
 from pollers.store.totals import totals, workers
 from pollers.store.values import Found
 from tests.store.conftest import World
+from tests.waiting import wait_until
 
 
 def ids(found: Iterator[tuple[str, Found]]) -> list[str]:
@@ -31,6 +32,12 @@ def admit(world: World, poll_id: str, tags: tuple[str, ...] = (), **options: Any
     """Admit a poll with tags."""
     spec = json.dumps({"url": "http://127.0.0.1/", "tags": tags}, separators=(",", ":"))
     world.admit(poll_id, spec=spec, **options)
+
+
+def tick(world: World) -> None:
+    """Wait for the next millisecond."""
+    now = world.now_ms()
+    wait_until(lambda: world.now_ms() > now)
 
 
 def test_polls_are_listed_by_due_time(world: World) -> None:
@@ -89,6 +96,7 @@ def test_every_part_of_a_selection_counts(world: World) -> None:
     assert selected(tag="y", origin="one.example.com", states=frozenset({"running"})) == {"c"}
     assert selected(states=frozenset({"paused"})) == {"b"}
     assert selected(states=frozenset({"paused", "running"})) == {"b", "c"}
+    assert selected(states=frozenset({"waiting"})) == {"a"}
     assert selected(older_than=0.0) == {"a", "b", "c"}
     assert selected(older_than=60.0) == set()
 
@@ -115,6 +123,26 @@ def test_overdue_polls_are_found_in_the_schedule_and_in_lots(world: World) -> No
     assert 29 < lateness(found) < 60
     world.store.nudge("late2")
     assert ids(parked(world.store)) == []
+
+
+def test_parked_polls_are_listed_by_the_time_since_which_they_are_due(world: World) -> None:
+    """Before those that are due later, page by page, although the schedule has them at their deadlines."""
+    world.admit("soon", delay=5.0, origin="other.example.com")
+    world.store.shut("api.example.com")
+    for poll_id in ("b", "a", "c"):
+        world.admit(poll_id, origin="api.example.com")
+        world.dispatch()
+        tick(world)
+    world.admit("late", origin="other.example.com")
+    assert world.parked() == {"a", "b", "c"}
+
+    listed = list(select_by_due(world.store, Selection()))
+    assert ids(iter(listed)) == ["b", "a", "c", "late", "soon"]
+    for at, (poll_id, found) in enumerate(listed):
+        assert found.due_ms is not None
+        rest = select_by_due(world.store, Selection(), Place(found.due_ms, poll_id))
+        assert ids(rest) == ids(iter(listed[at + 1 :]))
+    assert ids(select_by_due(world.store, Selection(), lots=False)) == ["late", "soon", "b", "a", "c"]
 
 
 def test_all_that_are_parked_are_found(world: World) -> None:

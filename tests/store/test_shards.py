@@ -81,7 +81,7 @@ def test_a_poll_lives_its_life_in_its_shard(shards: Shards) -> None:
         poll_id, store = _id_of(number), shards.stores[number]
         shards.admit(_submission(poll_id, delay=30.0))
         assert shards.nudge(poll_id) == "waiting"
-        assert shards.pause(poll_id) == "waiting"
+        assert shards.pause(poll_id) == "paused"
         assert shards.resume(poll_id) == "waiting"
         (pack,) = store.dispatch("w", f"c{next(_calls)}", {"": True}).packs
         store.begin(pack)

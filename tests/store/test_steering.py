@@ -127,9 +127,10 @@ def test_a_paused_poll_waits_until_it_is_resumed(world: World) -> None:
     """A message under way begins nothing; a nudge does not end the pause."""
     world.admit("p")
     (pack,) = world.dispatch()
-    assert world.store.pause("p") == "waiting"
+    assert world.store.pause("p") == "paused"
     assert world.store.begin(pack).polls == []
-    world.store.nudge("p")
+    assert world.store.nudge("p") == "paused"
+    assert world.due_in("p") > 50
     assert world.dispatch() == []
     assert world.store.resume("p") == "waiting"
     assert len(world.dispatch()) == 1
@@ -140,6 +141,7 @@ def test_a_poll_that_is_paused_in_an_attempt_waits_after_it(world: World) -> Non
     world.admit("p")
     world.begin("p")
     assert world.store.pause("p") == "running"
+    assert world.store.nudge("p") == "paused"
     assert world.settle("p", due_ms=world.now_ms())
     assert world.dispatch() == []
     assert world.due_in("p") > 50
@@ -161,7 +163,7 @@ def test_pausing_and_resuming_twice_is_the_same_as_once(world: World) -> None:
     assert world.store.resume("p") == "waiting"
     assert world.due_in("p") > 29
     for _ in range(2):
-        assert world.store.pause("p") == "waiting"
+        assert world.store.pause("p") == "paused"
     for _ in range(2):
         assert world.store.resume("p", 5.0) == "waiting"
     assert 4 < world.due_in("p") <= 5

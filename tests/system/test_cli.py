@@ -359,6 +359,46 @@ def test_polls_are_paused_and_resumed_by_id_and_by_tag(pollers: Commands, endpoi
         assert pollers("pause", *arguments).code == 2
 
 
+def test_a_paused_poll_is_paused_in_every_word(pollers: Commands, endpoint: Endpoint) -> None:
+    """In tables, in JSON and in filters; and a nudge says that nothing comes of it."""
+    url = endpoint.script("/job", Reply(202))
+    pollers("submit", url, "--id", "a")
+    pollers("submit", url, "--id", "b")
+    assert pollers("pause", "a", "--json").json() == [{"id": "a", "done": True, "state": "paused"}]
+    assert [one["state"] for one in pollers("ls", "--state", "paused", "--json").json()] == ["paused"]
+    assert [one["id"] for one in pollers("ls", "--state", "waiting", "--json").json()] == ["b"]
+    assert pollers("show", "a", "--json").json()["state"] == "paused"
+
+    nudged = pollers("nudge", "a")
+    assert (nudged.code, nudged.err) == (1, "a is paused, and stays so: `pollers resume` makes it due now\n")
+    assert pollers("nudge", "a", "--json").json() == [{"id": "a", "done": False, "state": "paused"}]
+    assert [one["id"] for one in pollers("nudge", "--older-than", "0s", "--json").json()] == ["b"]
+    assert len(pollers("cancel", "--older-than", "0s", "--json").json()) == 2
+
+
+def test_a_parked_poll_is_told_with_its_reason(pollers: Commands, endpoint: Endpoint, redis_url: str) -> None:
+    """By show, ls and nudge; it is the first of the list, as it has been due for a while."""
+    url = endpoint.script("/job", Reply(202))
+    pollers("submit", url, "--id", "z")
+    pollers("pause", "--origin", url)
+    store = Store.connect(Settings(redis_url=redis_url))
+    assert store.dispatch("w", "c", {"": True}).packs == []
+    store.client.close()
+    pollers("submit", "http://127.0.0.1:1/", "--id", "a")
+
+    assert re.search(r"^next due .* ago\), origin paused$", pollers("show", "z").out, re.MULTILINE)
+    first, second = pollers("ls", "--json").json()
+    assert (first["id"], first["why_waiting"], second["why_waiting"]) == ("z", "origin paused", None)
+    assert first["next_due"] < second["next_due"]
+    assert [one["id"] for one in pollers("ls", "--reverse", "--json").json()] == ["a", "z"]
+    assert pollers("ls").out.splitlines()[1].split("\t")[4].endswith(" ago, origin paused")
+    nudged = pollers("nudge", "z")
+    origin = url.removesuffix("/job")
+    assert nudged.out == (
+        f"z is due now, but not attempted yet: origin paused (`pollers resume --origin {origin}`)\n"
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["cancel", "nudge", "pause", "resume"])
 def test_a_rehearsal_gives_the_verdicts_and_the_exit_code_of_the_real_run(

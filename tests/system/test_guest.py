@@ -12,6 +12,7 @@ import redis
 from celery import Celery
 
 from pollers import InvalidPoll, PollFailed, poll
+from pollers.politeness import origin_of
 from pollers.runtime import runtime_of
 from pollers.store import traffic
 from tests.endpoints import Endpoint, Reply
@@ -75,19 +76,39 @@ def test_monitors_hear_of_a_hold(endpoint: Endpoint, shared_redis_url: str) -> N
         events.psubscribe("*celeryev*")
         poll.delay(url, until="done", every=0.5).get(timeout=10)
         bodies = []
-        wait_until(lambda: bodies.append(events.get_message()) or any(map(_tells_of_an_origin, bodies)), 10)
-    (event,) = filter(None, map(_tells_of_an_origin, bodies))
+        wait_until(lambda: bodies.append(events.get_message()) or _told(bodies, "pollers-origin"), 10)
+    (event,) = _told(bodies, "pollers-origin")
     assert (event["change"], event["origin"]) == ("held", endpoint.url(""))
 
 
-def _tells_of_an_origin(message: Any) -> dict[str, Any] | None:
-    if not message or message["type"] != "pmessage":
-        return None
-    body = json.loads(base64.b64decode(json.loads(message["data"])["body"]))
-    found = [
-        event for event in (body if isinstance(body, list) else [body]) if event["type"] == "pollers-origin"
+def test_monitors_hear_of_a_poll_that_its_origin_keeps(
+    endpoint: Endpoint, application: Celery, shared_redis_url: str
+) -> None:
+    """Before its first attempt, so that it has a row; once."""
+    store, origin = runtime_of(application).store, origin_of(endpoint.url("/"))
+    store.shut(origin)
+    with redis.Redis.from_url(shared_redis_url) as client, client.pubsub() as events:
+        events.psubscribe("*celeryev*")
+        result = poll.delay(endpoint.script("/kept", Reply(body={"done": True})), until="done", timeout=60)
+        bodies = []
+        wait_until(lambda: bodies.append(events.get_message()) or _told(bodies, "task-received"), 10)
+    (event,) = _told(bodies, "task-received")
+    assert (event["uuid"], event["name"], event["retries"]) == (result.id, "pollers.poll", 0)
+    assert event["received"] == pytest.approx(result.status().created.timestamp(), abs=0.01)
+    assert not endpoint.arrivals("/kept")
+    store.open(origin)
+    result.get(timeout=10)
+
+
+def _told(messages: list[Any], kind: str) -> list[dict[str, Any]]:
+    """Return the events of a kind among messages of monitors."""
+    bodies = [
+        json.loads(base64.b64decode(json.loads(message["data"])["body"]))
+        for message in messages
+        if message and message["type"] == "pmessage"
     ]
-    return found[0] if found else None
+    events = [event for body in bodies for event in (body if isinstance(body, list) else [body])]
+    return [event for event in events if event["type"] == kind]
 
 
 def test_a_limit_that_is_not_set_is_refused(endpoint: Endpoint) -> None:

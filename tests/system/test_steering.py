@@ -112,7 +112,8 @@ def test_a_paused_poll_is_left_alone_until_it_is_resumed(endpoint: Endpoint) -> 
     result = _waiting(endpoint)
     wait_until(lambda: result.status().state == "waiting", 10)
     assert result.pause()
-    assert (result.status().paused, result.status().next_due) == (True, None)
+    assert (result.status().state, result.status().next_due) == ("paused", None)
+    assert not result.nudge()
     seen = len(endpoint.arrivals("/never"))
     poll.delay(endpoint.script("/other", Reply(), Reply(body=b"1")), until="@", every=1).get(timeout=10)
     assert len(endpoint.arrivals("/never")) == seen

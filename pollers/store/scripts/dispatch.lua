@@ -38,11 +38,12 @@
 --   ARGV[13 + 2i] -> name of queue i (from 0), empty for Celery's own routing
 --   ARGV[14 + 2i] -> 1 when the calling worker consumes queue i, else 0
 --
--- Output: {now, next, releasing, unknown, packs, unreadable, created, strangers, more}: the moment of the call in ms;
---   when the next poll is due in ms, -1 for none; outcomes to be published now; names of queues met that were not
---   among the arguments; for each pack its id, queue and the flat list {id, attempt, due in ms, ...} of its polls;
+-- Output: {now, next, releasing, unknown, packs, unreadable, created, strangers, more, kept}: the moment of the call in
+--   ms; when the next poll is due in ms, -1 for none; outcomes to be published now; names of queues met that were
+--   not among the arguments; for each pack its id, queue and the flat list {id, attempt, due in ms, ...} of its polls;
 --   ids of due polls whose records cannot be read; when the store's first poll was admitted, in ms, 0 before;
---   origins met that have no gate, while there are rules for gates; 1 when more is due than was looked at, else 0.
+--   origins met that have no gate, while there are rules for gates; 1 when more is due than was looked at, else 0;
+--   ids of polls that were due for their first attempt now, and wait at a gate.
 --
 -- Cost: O(m log n) for n live polls and m taken, m bounded by ARGV[5] for the schedule and as much
 --   again for the lots.
@@ -67,7 +68,7 @@ local MOST_PARKED = 100
 local FETCHED = 100 -- records of due polls at a time
 
 local now = clock_ms()
-local unknown, unreadable, strangers, queues = {}, {}, {}, {}
+local unknown, unreadable, strangers, kept, queues = {}, {}, {}, {}, {}
 local counts, crashed, packs_lost = {}, 0, 0
 sending.now, sending.lease, sending.schedule, sending.suspect = now, lease, schedule, suspect
 sending.call_id, sending.pack_size, sending.suspicious, sending.margin = call_id, pack_size, suspicious, margin
@@ -149,6 +150,7 @@ local function stopped_at_a_gate(id, record, due, from, queue)
   else
     closed, turn = closed_gate(record, from, now, last_call)
   end
+  if closed and not from and record[ATTEMPT] == 0 then kept[#kept + 1] = id end
   if closed and closed ~= from then set_aside(closed, turn, id, record, due) end
   return closed
 end
@@ -299,5 +301,5 @@ local next_due = math.min(tonumber(first[2] or math.huge), math.ceil(tonumber(tu
 local created = tonumber(redis.call('HGET', stats, 'created') or 0)
 return {
   now, next_due < math.huge and next_due or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, sending.packs,
-  unreadable, created, strangers, more and 1 or 0,
+  unreadable, created, strangers, more and 1 or 0, kept,
 }

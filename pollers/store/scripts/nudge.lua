@@ -8,7 +8,8 @@
 --   KEYS[5] -> nudged
 --   ARGV[1] -> id of the poll
 --
--- Output: the state of the poll, `waiting` or `running` when it was nudged; or `unknown`.
+-- Output: the state of the poll, `waiting` or `running` when it was nudged; `paused` when it was not, as it is paused,
+--   even while an attempt is under way; or `unknown`.
 --
 -- Cost: O(log n) for n live polls.
 
@@ -23,6 +24,7 @@ local record = read_record(polls, id)
 if not record then
   return ended_state(ended)
 end
+if record[PAUSED] == 1 and not ENDED_STATES[record[STATE]] then return 'paused' end
 if record[STATE] == 'waiting' then
   -- LT: a poll that is due already keeps its place among the others that are.
   redis.call('ZADD', schedule, 'LT', clock_ms(), id)

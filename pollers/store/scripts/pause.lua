@@ -13,7 +13,7 @@
 --   KEYS[8] -> stats
 --   ARGV[1] -> id of the poll
 --
--- Output: the state of the poll, `waiting` or `running` when it is paused; or `unknown`.
+-- Output: the state of the poll, `paused` or `running` when it is paused; or `unknown`.
 --
 -- Cost: O(log n) for n live polls.
 
@@ -29,10 +29,9 @@ end
 if ENDED_STATES[record[STATE]] then return record[STATE] end
 record[PAUSED] = 1
 write_record(polls, id, record)
-if record[STATE] == 'waiting' then
-  redis.call('ZADD', schedule, record[DEADLINE], id)
-  return_share(id, clock_ms())
-  stop_asking(record, id, clock_ms())
-  save_gates()
-end
-return record[STATE]
+if record[STATE] == 'running' then return 'running' end
+redis.call('ZADD', schedule, record[DEADLINE], id)
+return_share(id, clock_ms())
+stop_asking(record, id, clock_ms())
+save_gates()
+return 'paused'
