@@ -22,7 +22,7 @@ from pollers.store.values import Found
 #: Parked polls to a page. Redis spends less than a millisecond on one.
 PAGE = 500
 #: Parked polls that are gone through for the due times of a few; where there are more, some are not told.
-MOST = 100_000
+MOST = 20_000
 #: What an origin is that lets no poll pass, by `Gate.condition`.
 _SHUT = {"paused": "origin paused", "held": "origin held", "broken": "breaker open"}
 
