@@ -23,8 +23,8 @@ from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
 from pollers.errors import InvalidSetting
 from pollers.runtime import Runtime, runtime_of
-from pollers.sending import send_packs
-from pollers.store import Dispatch, Store
+from pollers.sending import is_outage, send_packs
+from pollers.store import Dispatch, Record, Store
 from pollers.store.connection import must_answer, place
 from pollers.store.layout import adopt, forget_retired
 from pollers.store.listing import known_queues
@@ -155,7 +155,7 @@ class Dispatching:
         send_packs(self._app, found.packs, self._number)
         released = self._store.release() if found.releasing else []
         for poll_id, record in released:
-            self._changes.end(poll_id, record)
+            self._publish(poll_id, record)
         for poll_id in found.unreadable:
             logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:
@@ -167,6 +167,16 @@ class Dispatching:
         self._runtime.meter.flush_when_due()
         tick = _next_tick(found, self._tick)
         return min(tick, SHORTEST_TICK) if released else tick
+
+    def _publish(self, poll_id: str, record: Record) -> None:
+        """Publish an ended poll. One that cannot be published keeps no other back; `release` has it again."""
+        try:
+            self._changes.end(poll_id, record)
+        except Exception as error:
+            if is_outage(self._app, error):
+                raise
+            told = f"{type(error).__name__}: {error}"
+            logger.error("The outcome of poll %s cannot be published, and is tried again: %s", poll_id, told)
 
     def _adopt(self) -> None:
         if adopt(self._store, self._runtime.settings):

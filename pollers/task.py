@@ -186,7 +186,7 @@ class PollTask(Task):
     ) -> Submission:
         try:
             spec = self._parse((poll,), params)
-            return submission_of(uuid(), spec, options, now=self._get_app().now, limits=limits)
+            return submission_of(uuid(), spec, options, app=self._get_app(), limits=limits)
         except InvalidPoll as error:
             raise InvalidPoll.of(
                 {f"polls[{number}].{field}": problem for field, problem in error.problems.items()}
@@ -248,7 +248,7 @@ class PollTask(Task):
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         limits = KnownLimits(self._runtime)
         with traced(self._runtime, options, {"pollers.poll.id": poll_id, "url.full": spec.url}) as options:
-            submission = submission_of(poll_id, spec, options, now=self._get_app().now, limits=limits)
+            submission = submission_of(poll_id, spec, options, app=self._get_app(), limits=limits)
             accept(submission, self._runtime.store.admit(submission))
             return submission
 
