@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +52,19 @@ class KnownLimits:
 
 
 def submission_of(
-    poll_id: str, spec: PollSpec, options: dict[str, Any], *, now: Callable[[], datetime], limits: KnownLimits
+    poll_id: str, spec: PollSpec, options: dict[str, Any], *, app: Celery, limits: KnownLimits
 ) -> Submission:
     """Return what the store takes of a poll; ``options`` are those of ``apply_async``.
 
     Raises:
-        InvalidPoll: An option leaves no time for an attempt, or the limit that the poll names is not set.
+        InvalidPoll: An option leaves no time for an attempt, or cannot be used when the outcome is published;
+            or the limit that the poll names is not set.
 
     """
-    times = window(spec, options, now)
+    options = _routed(app, spec, options)
+    if problems := held.unusable(app, options):
+        raise InvalidPoll.of(problems)
+    times = window(spec, options, app.now)
     return Submission(
         poll_id,
         spec=spec.to_json(),
@@ -81,7 +84,7 @@ def submission_of(
     )
 
 
-def routed(app: Celery, spec: PollSpec, options: dict[str, Any]) -> dict[str, Any]:
+def _routed(app: Celery, spec: PollSpec, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options with the queue that Celery's ``task_routes`` have for the poll, if they have one."""
     if not app.amqp.routes or options.get("queue"):
         return options

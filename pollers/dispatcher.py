@@ -10,6 +10,7 @@ import dataclasses
 import gc
 import logging
 import os
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -24,12 +25,12 @@ from pollers.changes import Changes
 from pollers.errors import InvalidSetting
 from pollers.observe.events import KeptEvents
 from pollers.runtime import Runtime, runtime_of
-from pollers.sending import send_packs
-from pollers.store import Dispatch, Store
+from pollers.sending import is_outage, send_packs
+from pollers.store import Dispatch, Record, Store
 from pollers.store.connection import must_answer, place
 from pollers.store.layout import adopt, forget_retired
 from pollers.store.listing import known_queues, read_found
-from pollers.store.risks import risks
+from pollers.store.risks import Risk, risks
 from pollers.store.traffic import configure, introduce
 
 logger = logging.getLogger(__name__)
@@ -74,8 +75,14 @@ class Dispatcher(bootsteps.StartStopStep):
                 for number in range(len(runtime.store.stores))
             ]
         name = f"{consumer.hostname}.{os.getpid()}.{uuid()[:8]}"
+
+        def consumed() -> frozenset[str]:
+            # Not `amqp.queues`: in older Celerys, that has queues that are only published to.
+            tasks = consumer.task_consumer
+            return frozenset(queue.name for queue in tasks.queues) if tasks else frozenset()
+
         for dispatching in self._dispatchings:
-            dispatching.start(consumer.timer, name)
+            dispatching.start(consumer.timer, name, consumed)
 
     def stop(self, consumer: Any) -> None:
         """Stop dispatching; what is due is left to other workers."""
@@ -98,10 +105,15 @@ class Dispatching:
         self._kept_events = KeptEvents(app, hostname, runtime.settings.attempt_events)
         self._timer: Any = None
         self._entry: Any = None
+        #: Whether the store has been told what this worker is configured with.
+        self._prepared = False
+        self._consumes: Callable[[], frozenset[str]] = frozenset
+        self._consumed: frozenset[str] = frozenset()
         self._queues: dict[str, bool] = {}
         self._outage = False
         self._calls = count()
-        self._created_ms = 0
+        self._created_ms: int | None = None
+        self._told: set[Risk] = set()
         self._name = ""
         shards = len(runtime.store.stores)
         #: Whether it is to be told when the retired shards are empty; the last one sees to it.
@@ -110,11 +122,12 @@ class Dispatching:
         #: What is said of it in the log, where there are others.
         self._which = f" of shard {number} ({place(self._store.client)})" if shards > 1 else ""
 
-    def start(self, timer: Any, name: str) -> None:
-        """Begin to dispatch as a worker of this name, on its timer."""
+    def start(self, timer: Any, name: str, consumes: Callable[[], frozenset[str]]) -> None:
+        """Begin to dispatch as a worker of this name, on its timer; ``consumes`` gives its queues."""
         self._timer = timer
         self._name = name
-        self._queues = {}
+        self._consumes = consumes
+        self._prepared = False
         self._schedule(SHORTEST_TICK * (self._number + 1))
 
     def stop(self) -> None:
@@ -147,18 +160,21 @@ class Dispatching:
             self._schedule(delay)
 
     def _dispatch(self) -> float:
-        if not self._queues:
+        if not self._prepared:
             self._adopt()
-            self._queues = self._consumed_queues()
-            self._warn_of_risks()
             self._configure_traffic()
+            self._look_at_queues(self._consumes())
+            self._prepared = True
+            self._warn_of_risks()
+        elif (consumed := self._consumes()) != self._consumed:
+            self._look_at_queues(consumed)
         call_id = f"{self._name}.{next(self._calls)}"
         found = self._store.dispatch(self._name, call_id, self._queues)
-        self._warn_of_loss(found.created_ms)
+        self._notice_loss(found.created_ms)
         send_packs(self._app, found.packs, self._number)
         released = self._store.release() if found.releasing else []
         for poll_id, record in released:
-            self._changes.end(poll_id, record)
+            self._publish(poll_id, record)
         for poll_id in found.unreadable:
             logger.warning("Poll %s is left alone: its record is damaged, or of a newer version.", poll_id)
         for queue in found.unknown_queues:
@@ -180,6 +196,16 @@ class Dispatching:
         except Exception:
             logger.exception("Monitors were not told of %d polls that wait.", len(kept))
 
+    def _publish(self, poll_id: str, record: Record) -> None:
+        """Publish an ended poll. One that cannot be published keeps no other back; `release` has it again."""
+        try:
+            self._changes.end(poll_id, record)
+        except Exception as error:
+            if is_outage(self._app, error):
+                raise
+            told = f"{type(error).__name__}: {error}"
+            logger.error("The outcome of poll %s cannot be published, and is tried again: %s", poll_id, told)
+
     def _adopt(self) -> None:
         if adopt(self._store, self._runtime.settings):
             logger.warning("Polls are divided over more shards than before, or others: one%s.", self._which)
@@ -191,15 +217,22 @@ class Dispatching:
 
     def _warn_of_risks(self) -> None:
         for risk in risks(self._store):
-            logger.warning("%s %s", risk.problem, risk.cure)
+            if risk not in self._told:
+                self._told.add(risk)
+                logger.warning("%s %s", risk.problem, risk.cure)
 
-    def _warn_of_loss(self, created_ms: int) -> None:
-        if self._created_ms and created_ms != self._created_ms:
+    def _notice_loss(self, created_ms: int) -> None:
+        if created_ms == self._created_ms:
+            return
+        if self._created_ms:
             logger.error(
                 "Redis%s has lost its polls: it was emptied, or restarted without its file. "
                 "Those that are submitted from now on are attempted.",
                 self._which,
             )
+        if self._created_ms is not None:
+            # Its first poll as well: it may have been emptied when it had limits, and no poll yet.
+            self._prepared = False
         self._created_ms = created_ms
 
     def _configure_traffic(self) -> None:
@@ -210,16 +243,16 @@ class Dispatching:
     def _schedule(self, delay: float) -> None:
         self._entry = self._timer.call_after(delay, self.tick)
 
-    def _consumed_queues(self) -> dict[str, bool]:
+    def _look_at_queues(self, consumed: frozenset[str]) -> None:
         """Map each known queue to whether this worker consumes it; '' is Celery's own routing."""
-        amqp = self._app.amqp
-        consumed = set(amqp.queues.consume_from)
-        routed = amqp.router.route({}, ATTEMPT)["queue"].name
-        return {
+        routed = self._app.amqp.router.route({}, ATTEMPT)["queue"].name
+        queues = {
             "": routed in consumed,
             **{queue: queue in consumed for queue in known_queues(self._store)},
             **dict.fromkeys(consumed, True),
         }
+        self._store.withdraw(self._name, [name for name in self._queues if not queues.get(name)])
+        self._queues, self._consumed = queues, consumed
 
 
 def _next_tick(found: Dispatch, shortest: float) -> float:

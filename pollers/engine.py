@@ -260,6 +260,8 @@ class Engine:
             self._publish(poll_id, record)
         except OperationalError as error:
             logger.warning("The outcome of poll %s is published when the broker answers: %s", poll_id, error)
+        except Exception as error:  # else nobody would hear of it
+            logger.error("The outcome of poll %s cannot be published, and is tried again: %s", poll_id, error)
         finally:
             self._release(1)
 

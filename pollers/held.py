@@ -7,9 +7,11 @@ when the poll ends, so that results, links, chains and chords are Celery's own w
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kombu.compression import encoders, get_encoder
+from kombu.serialization import registry
 from kombu.utils.json import dumps, loads
 
 from pollers.spec import PollSpec
@@ -50,6 +52,31 @@ def pack(options: dict[str, Any], poll_id: str) -> str:
     return dumps(kept) if kept else ""
 
 
+def unusable(app: Celery, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return those options with which Celery cannot send a message, each with what is wrong with it."""
+    problems = {}
+    if (compression := options.get("compression")) and not _has_encoder(str(compression)):
+        problems["compression"] = f"is {compression!r}; kombu has {', '.join(encoders())}"
+    if (serializer := options.get("serializer")) and str(serializer) not in registry.name_to_type:
+        problems["serializer"] = f"is {serializer!r}; kombu has {', '.join(sorted(registry.name_to_type))}"
+    if (headers := options.get("headers")) and not isinstance(headers, Mapping):
+        problems["headers"] = "is no mapping"
+    queue = options.get("queue")
+    if isinstance(queue, str) and queue and not app.conf.task_create_missing_queues:
+        known = app.amqp.queues
+        if queue not in known and queue not in known.aliases:
+            problems["queue"] = f"is {queue!r}; task_queues has {', '.join(known)}"
+    return problems
+
+
+def _has_encoder(compression: str) -> bool:
+    try:
+        get_encoder(compression)
+    except KeyError:
+        return False
+    return True
+
+
 def publish(
     app: Celery, poll_id: str, record: Record, on_damage: Callable[[], object] = lambda: None
 ) -> None:
@@ -68,13 +95,17 @@ def publish(
         logger.error("The options of poll %s are damaged; its links and chain are lost.", poll_id)
         on_damage()
         options = {}
+    if record.queue:
+        options["queue"] = record.queue
+    for name, problem in unusable(app, options).items():
+        # Where it was submitted, it was known.
+        logger.error("The outcome of poll %s is published without %s, which %s.", poll_id, name, problem)
+        del options[name]
     ignore_result = options.pop("ignore_result", False)
     headers = {**options.pop("headers", {}), HELD_HEADER: True, "ignore_result": ignore_result}
     spec = PollSpec.salvaged(record.spec)
     shown = spec.shown()
     argsrepr, kwargsrepr = texts(spec)
-    if record.queue:
-        options["queue"] = record.queue
     app.send_task(
         POLL,
         args=(shown.pop("url"),),

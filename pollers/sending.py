@@ -1,4 +1,4 @@
-"""Sending packs: the messages of one dispatch, in one round trip where kombu can."""
+"""Sending packs: the messages of one dispatch, in one round trip where kombu can; and what errors mean."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from celery.utils import uuid
 from kombu.exceptions import KombuError, OperationalError
 
 from pollers.attempt_task import ATTEMPT
+from pollers.errors import StoreUnavailable
 from pollers.store import Pack
+from pollers.store.connection import refuses_writes
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -40,6 +42,19 @@ def send_packs(app: Celery, packs: Sequence[Pack], shard: int = 0) -> None:
             # It is not known which of them have arrived; one that arrives twice is begun once.
             for pack in packs:
                 _send(app, pack, shard, producer, routes[pack.queue])
+
+
+def is_outage(app: Celery, error: Exception) -> bool:
+    """Return whether an error of sending says that Redis or the broker is away, not that a message is bad."""
+    if isinstance(error, StoreUnavailable):
+        return True
+    with app.connection_for_write() as connection:  # connects when it is used, which it is not
+        of_connection, of_message = connection.connection_errors, connection.channel_errors
+    # kombu tells of both as an OperationalError, if it tried again.
+    cause = (isinstance(error, OperationalError) and error.__cause__) or error
+    if isinstance(cause, (KeyError, *of_message)):  # KeyError: an error of the connection, to kombu's Redis
+        return refuses_writes(cause)
+    return isinstance(cause, (OperationalError, *of_connection))
 
 
 def _route(app: Celery, queue: str) -> Mapping[str, Any]:

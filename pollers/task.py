@@ -19,7 +19,7 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
-from pollers.admission import KnownLimits, accept, options_of, routed, submission_of, traced, with_parents
+from pollers.admission import KnownLimits, accept, options_of, submission_of, traced, with_parents
 from pollers.delivery import OutcomeBackend, is_outcome, log_end
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
@@ -186,8 +186,7 @@ class PollTask(Task):
     ) -> Submission:
         try:
             spec = self._parse((poll,), params)
-            app = self._get_app()
-            return submission_of(uuid(), spec, routed(app, spec, options), now=app.now, limits=limits)
+            return submission_of(uuid(), spec, options, app=self._get_app(), limits=limits)
         except InvalidPoll as error:
             raise InvalidPoll.of(
                 {f"polls[{number}].{field}": problem for field, problem in error.problems.items()}
@@ -249,8 +248,7 @@ class PollTask(Task):
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         limits = KnownLimits(self._runtime)
         with traced(self._runtime, options, {"pollers.poll.id": poll_id, "url.full": spec.url}) as options:
-            app = self._get_app()
-            submission = submission_of(poll_id, spec, routed(app, spec, options), now=app.now, limits=limits)
+            submission = submission_of(poll_id, spec, options, app=self._get_app(), limits=limits)
             accept(submission, self._runtime.store.admit(submission))
             return submission
 

@@ -98,6 +98,18 @@ def other_redis_url(valkey: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def narrow_redis_url(redis_url: str) -> Iterator[str]:
+    """Return the URL of the same empty database for a user who may not ask `INFO`."""
+    with redis.Redis.from_url(redis_url) as client:
+        categories = ["+@all", "-@dangerous", "-@admin"]
+        client.acl_setuser(
+            "narrow", enabled=True, passwords=["+secret"], keys="*", channels="*", categories=categories
+        )
+        yield redis_url.replace("//", "//narrow:secret@")
+        client.acl_deluser("narrow")
+
+
+@pytest.fixture
 def redis62_url(redis62: str) -> Iterator[str]:
     """Return the URL of an empty database of the session's Redis 6.2."""
     yield from _empty_database(redis62)

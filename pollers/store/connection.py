@@ -85,14 +85,15 @@ def translated_errors(client: redis.Redis) -> Iterator[None]:
     except _CLUSTER_TROUBLE as error:
         raise StoreUnavailable(f"The cluster at {place(client)} is being rearranged: {error}") from error
     except redis.exceptions.ResponseError as error:
-        if not _refuses_writes(error):
+        if not refuses_writes(error):
             raise
         raise StoreUnavailable(f"Redis at {place(client)} takes no writes: {error}") from error
 
 
-def _refuses_writes(error: redis.exceptions.ResponseError) -> bool:
+def refuses_writes(error: BaseException) -> bool:
+    """Return whether an error says that Redis takes no writes at present, whatever is written."""
     # From inside a script some arrive as plain errors whose text quotes the code.
-    return isinstance(error, redis.exceptions.OutOfMemoryError) or any(
+    return isinstance(error, (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)) or any(
         code in str(error) for code in ("OOM ", "READONLY", "MISCONF", "LOADING", "NOREPLICAS")
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
+import redis
+
 from pollers.store.connection import translated_errors
 from pollers.store.store import Store
 
@@ -23,6 +25,13 @@ class Risk(NamedTuple):
     cure: str
 
 
+#: Of a Redis that does not answer `INFO`.
+UNKNOWN = Risk(
+    "This user of Redis may not ask INFO, so it is not known whether Redis can lose polls.",
+    "Allow it: ACL SETUSER <user> +info",
+)
+
+
 def risks(store: Store) -> list[Risk]:
     """Return what is risky about the Redis of a store; nothing when all is well.
 
@@ -32,18 +41,25 @@ def risks(store: Store) -> list[Risk]:
         StoreUnavailable: Redis cannot be reached.
 
     """
-    with translated_errors(store.client):
-        info = cast(Mapping[str, Any], store.client.info())
-    return list(_risks(info))
+    info = _info(store)
+    return [UNKNOWN] if info is None else list(_risks(info))
 
 
 def server_name(store: Store) -> str:
     """Return the server's name and version, such as ``Valkey 9.0.1`` or ``Redis 7.2.4``."""
-    with translated_errors(store.client):
-        info = cast(Mapping[str, Any], store.client.info("server"))
+    info = _info(store, "server") or {}
     if "valkey_version" in info:
         return f"Valkey {info['valkey_version']}"
     return f"Redis {info.get('redis_version', '?')}"
+
+
+def _info(store: Store, *sections: str) -> Mapping[str, Any] | None:
+    """Return what a Redis tells of itself; None when it does not allow to ask."""
+    with translated_errors(store.client):
+        try:
+            return cast(Mapping[str, Any], store.client.info(*sections))
+        except redis.exceptions.ResponseError:  # no permission, or the command has another name
+            return None
 
 
 def _risks(info: Mapping[str, Any]) -> Iterator[Risk]:

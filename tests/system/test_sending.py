@@ -8,10 +8,13 @@ from collections.abc import Iterator
 import pytest
 import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 from kombu.transport.redis import PublishBatch
 
-from pollers.sending import send_packs
+from pollers.errors import StoreUnavailable
+from pollers.sending import is_outage, send_packs
 from pollers.store import Pack
+from tests.conftest import free_port
 
 PACKS = [Pack(f"pack-{number}", "", [f"poll-{number}", 1, 0]) for number in range(3)]
 
@@ -58,3 +61,28 @@ def test_packs_are_sent_again_where_nobody_knows_what_has_arrived(
     monkeypatch.setattr(PublishBatch, "flush", broken)
     send_packs(application, PACKS)
     assert packs_in(broker) == ["poll-0", "poll-1", "poll-2"]
+
+
+def test_a_message_that_is_wrong_is_no_outage(application: Celery, broker: redis.Redis) -> None:
+    """Whatever kombu calls it."""
+    with pytest.raises(OperationalError) as compressed:
+        application.send_task("any", compression="nosuch", retry=True, retry_policy={"max_retries": 0})
+    broker.set("text", "no list")
+    with pytest.raises(OperationalError) as misplaced:
+        application.send_task("any", queue="text", retry=True, retry_policy={"max_retries": 0})
+    assert not is_outage(application, compressed.value)
+    assert not is_outage(application, misplaced.value)
+    assert not is_outage(application, TypeError("a record is wrong"))
+
+
+def test_a_broker_that_is_away_is_an_outage(application: Celery) -> None:
+    """So is a store, and a broker that takes no messages at all."""
+    with Celery("away", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=False) as app:
+        with pytest.raises(OperationalError) as away:
+            app.send_task("any", retry=True, retry_policy={"max_retries": 0})
+        assert is_outage(app, away.value)
+    assert is_outage(application, redis.ConnectionError("broken off"))
+    assert is_outage(application, StoreUnavailable("Redis is away"))
+    full = OperationalError("full")
+    full.__cause__ = redis.exceptions.OutOfMemoryError("command not allowed")
+    assert is_outage(application, full)
