@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 #: Polls to a round trip of `PollTask.submit_many`: more would hold Redis up for others.
 BATCH = 200
-#: Seconds that the record of a delivered poll is kept when ``result_expires`` is None.
+#: Seconds that the record of a delivered poll is kept when results never expire.
 DEFAULT_LIFE = 86_400.0
 
 
@@ -304,6 +304,7 @@ class PollTask(Task):
     def record_life(self) -> float:
         """Seconds that what is known of an ended poll is kept: Celery's ``result_expires``."""
         expires = self._get_app().conf.result_expires
-        if expires is None:
+        # None and 0 are "never" to Celery; records of polls would fill Redis.
+        if not expires:
             return DEFAULT_LIFE
         return float(getattr(expires, "total_seconds", lambda: expires)())
