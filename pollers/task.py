@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from celery import Task, states
+from celery import states
 from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
@@ -25,6 +25,7 @@ from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailab
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Record, Submission
+from pollers.unlimited import Unlimited
 
 if TYPE_CHECKING:
     from pollers.result import PollResult
@@ -37,7 +38,7 @@ BATCH = 200
 DEFAULT_LIFE = 86_400.0
 
 
-class PollTask(Task):
+class PollTask(Unlimited):
     """Poll an endpoint until its answer meets a condition, or the deadline passes."""
 
     name = held.POLL

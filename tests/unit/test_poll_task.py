@@ -10,6 +10,7 @@ import pytest
 from celery import Celery
 
 from pollers import setup
+from pollers.attempt_task import ATTEMPT
 from pollers.held import POLL
 from pollers.runtime import current_app, use
 
@@ -31,3 +32,18 @@ def test_records_are_kept_as_long_as_results(app: Celery, expires: Any, seconds:
     """For a day where these never expire, which Celery says by None or 0."""
     app.conf.result_expires = expires
     assert app.tasks[POLL].record_life == seconds
+
+
+@pytest.mark.parametrize("name", [POLL, ATTEMPT])
+def test_no_configuration_and_no_command_limits_the_rate_of_our_tasks(
+    app: Celery, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Celery sets what is configured when it binds a task, what is annotated then, and what is told later."""
+    app.conf.update(task_default_rate_limit="10/m", task_annotations={"*": {"rate_limit": "10/m"}})
+    # Annotations are for the first application that a class is bound to.
+    task = type("Unbound", (type(app.tasks[name]),), {"__bound__": False})()
+    task.bind(app)
+    assert task.rate_limit is None
+    task.rate_limit = "6/m"
+    assert task.rate_limit is None
+    assert f"{name} has no rate limit, so 6/m is ignored" in caplog.text
