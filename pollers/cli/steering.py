@@ -190,5 +190,5 @@ RESUME = Action(
     states=frozenset({"paused"}),
     change=_resume,
     words=_resumed,
-    origin=(lambda polls, origin: polls.open(origin), "is open to its polls"),
+    origin=(lambda polls, origin: polls.open(origin), "is resumed"),
 )

@@ -102,8 +102,8 @@ def waiting_for(found: Found, store: Polls, zone: tzinfo) -> str:
     parked = due_ms in (record.deadline_ms, record.deadline_ms - LAST_CALL_MS)
     if (parked or due_ms <= now_ms) and record.origin:
         gate = origin_gate(store, record.origin)
-        seconds = f" for {_span(gate.closed_for())}" if gate.closed_for() else ""
-        kept = {"paused": "origin paused", "held": "origin held", "broken": "breaker open"}
+        seconds = f" for {_span(gate.shut_for())}" if gate.shut_for() else ""
+        kept = {"paused": "origin paused", "held": "origin held", "open": "breaker open"}
         if gate.condition() in kept:
             return kept[gate.condition()] + seconds
     if parked:

@@ -406,7 +406,7 @@ def test_origins_are_paused_and_shown(pollers: Commands) -> None:
     assert pollers("pause", "--origin", "https://API.example.com/").out == "api.example.com is paused\n"
     (origin,) = pollers("origins", "--json").json()
     assert (origin["origin"], origin["state"]) == ("api.example.com", "paused")
-    assert pollers("resume", "--origin", "api.example.com").code == 0
+    assert pollers("resume", "--origin", "api.example.com").out == "api.example.com is resumed\n"
     assert pollers("origins").out.splitlines()[1].split()[:2] == ["api.example.com", "approached"]
     assert pollers("pause", "--origin", "https://").code == 2
 
