@@ -124,13 +124,27 @@ def with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]
     }
 
 
+def with_destination(options: dict[str, Any], app: Any) -> dict[str, Any]:
+    """Say where the outcome of a poll goes, as Celery does for a task that it sends."""
+    if options.get("ignore_result") is None:
+        options = {**options, "ignore_result": app.conf.task_ignore_result}
+    if hasattr(app.backend, "destination_for"):
+        # `rpc://` sends results to a queue of who submits, and stores none.
+        options = {**options, "reply_to": options.get("reply_to") or app.thread_oid}
+        with app.producer_or_acquire() as producer:
+            app.backend.on_task_call(producer, None)
+    return options
+
+
 def options_of(request: Context, app: Any) -> dict[str, Any]:
     """Return the options that a plain message was sent with, as for ``apply_async``."""
     delivery = request.delivery_info or {}
+    # Where the message says nothing, a request has False: only what it was given counts.
+    ignored = vars(request).get("ignore_result")
     options: dict[str, Any] = {
         **request.as_execution_options(),
         "priority": delivery.get("priority"),
-        "ignore_result": request.ignore_result,
+        "ignore_result": app.conf.task_ignore_result if ignored is None else ignored,
     }
     queue = delivery.get("routing_key")
     if delivery.get("exchange") == "" and queue != app.conf.task_default_queue:

@@ -9,10 +9,11 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from celery import Task, signals
+from celery import signals
 
 from pollers.runtime import Runtime, runtime_of
 from pollers.store import Pack
+from pollers.unlimited import Unlimited
 
 if TYPE_CHECKING:
     from pollers.engine import Engine, Settled
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 ATTEMPT = "pollers.attempt"
 
 
-class AttemptTask(Task):
+class AttemptTask(Unlimited):
     """Check the polls of a pack once, and re-enqueue each with its countdown or end it."""
 
     name = ATTEMPT

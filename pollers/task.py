@@ -13,18 +13,27 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from celery import Task, states
+from celery import states
 from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
-from pollers.admission import KnownLimits, accept, options_of, submission_of, traced, with_parents
+from pollers.admission import (
+    KnownLimits,
+    accept,
+    options_of,
+    submission_of,
+    traced,
+    with_destination,
+    with_parents,
+)
 from pollers.delivery import OutcomeBackend, is_outcome, log_end
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Record, Submission
+from pollers.unlimited import Unlimited
 
 if TYPE_CHECKING:
     from pollers.result import PollResult
@@ -33,11 +42,11 @@ logger = logging.getLogger(__name__)
 
 #: Polls to a round trip of `PollTask.submit_many`: more would hold Redis up for others.
 BATCH = 200
-#: Seconds that the record of a delivered poll is kept when ``result_expires`` is None.
+#: Seconds that the record of a delivered poll is kept when results never expire.
 DEFAULT_LIFE = 86_400.0
 
 
-class PollTask(Task):
+class PollTask(Unlimited):
     """Poll an endpoint until its answer meets a condition, or the deadline passes."""
 
     name = held.POLL
@@ -104,7 +113,8 @@ class PollTask(Task):
             spec = self._parse(args or (), kwargs or {}, here=eager)
             if eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
-            self._show_sent([self._admit(task_id, spec, with_parents(options, parent))])
+            options = with_destination(with_parents(options, parent), app)
+            self._show_sent([self._admit(task_id, spec, options)])
         except InvalidPoll:
             if not canvas_step:
                 raise
@@ -112,7 +122,7 @@ class PollTask(Task):
             # message, it fails on a worker with the same error, and errbacks and chords hear of it.
             return super().apply_async(args, kwargs, task_id=task_id, producer=producer, **options)
         result = self.AsyncResult(task_id)
-        result.ignored = options.get("ignore_result", False)
+        result.ignored = options["ignore_result"]
         if options.get("add_to_parent", True) and parent is not None:
             parent.add_trail(result)
         return result
@@ -149,12 +159,12 @@ class PollTask(Task):
             StoreUnavailable: Redis cannot be reached, or takes no writes; says how many are submitted.
 
         """
-        given = dict(options or {})
-        if self._get_app().conf.task_always_eager:
+        app, given = self._get_app(), dict(options or {})
+        if app.conf.task_always_eager:
             return [self.apply_async((one,), params, **given) for one in polls]
-        parent = self._get_app().current_worker_task
+        given = with_destination(with_parents(given, app.current_worker_task), app)
         listed = list(polls)
-        with traced(self._runtime, with_parents(given, parent), {"pollers.polls": len(listed)}) as common:
+        with traced(self._runtime, given, {"pollers.polls": len(listed)}) as common:
             return self._submit(listed, params, common, on_submitted)
 
     def _submit(
@@ -179,7 +189,10 @@ class PollTask(Task):
                 accept(submission, admission)
             self._show_sent(batch)
             on_submitted(start + len(batch))
-        return [self.AsyncResult(submission.poll_id) for submission in submissions]
+        results = [self.AsyncResult(submission.poll_id) for submission in submissions]
+        for result in results:
+            result.ignored = options["ignore_result"]
+        return results
 
     def _checked(
         self, number: int, poll: Any, params: Any, options: dict[str, Any], limits: KnownLimits
@@ -245,6 +258,11 @@ class PollTask(Task):
             self._runtime.check_credential(spec.webhook["auth"], here=False, field="webhook")
         return spec
 
+    @property
+    def ignore_result(self) -> bool:
+        """Whether outcomes are not stored, where a call does not say it: applications share this class."""
+        return bool(self._get_app().conf.task_ignore_result)
+
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
         limits = KnownLimits(self._runtime)
         with traced(self._runtime, options, {"pollers.poll.id": poll_id, "url.full": spec.url}) as options:
@@ -279,8 +297,11 @@ class PollTask(Task):
         # Celery's word for it is REVOKED; told to all that a failure would be told to.
         error: PollCancelled = outcome.error_of(record)  # type: ignore[assignment]
         poll_id = self.request.id
+        stored = not self.request.ignore_result or self.store_errors_even_if_ignored
         try:
-            self.backend.mark_as_failure(poll_id, error, request=self.request, state=states.REVOKED)
+            self.backend.mark_as_failure(
+                poll_id, error, request=self.request, store_result=stored, state=states.REVOKED
+            )
         except Exception as trouble:
             # As Celery's own delivery of the other outcomes: not noted, so it is done again.
             logger.warning("Poll %s is cancelled, which could not be told yet: %s", poll_id, trouble)
@@ -304,6 +325,7 @@ class PollTask(Task):
     def record_life(self) -> float:
         """Seconds that what is known of an ended poll is kept: Celery's ``result_expires``."""
         expires = self._get_app().conf.result_expires
-        if expires is None:
+        # None and 0 are "never" to Celery; records of polls would fill Redis.
+        if not expires:
             return DEFAULT_LIFE
         return float(getattr(expires, "total_seconds", lambda: expires)())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pollers.durations import LONGEST
@@ -31,7 +31,7 @@ class Window(NamedTuple):
 def window(spec: PollSpec, options: Mapping[str, Any], now: Callable[[], datetime]) -> Window:
     """Return the time that a poll has by its spec and the options of ``apply_async``.
 
-    ``now`` gives an aware datetime, when it is needed; naive ones among the options are in its zone.
+    ``now`` gives an aware datetime, when it is needed; naive ones among the options are UTC, as for Celery.
 
     Raises:
         InvalidPoll: An option cannot be read, or leaves no time for an attempt.
@@ -72,13 +72,13 @@ def _seconds(name: str, value: Any, now: Callable[[], datetime]) -> float | None
         seconds = value
     else:
         moment = now()
-        seconds = (_moment(name, value, moment) - moment).total_seconds()
+        seconds = (_moment(name, value) - moment).total_seconds()
     if not -LONGEST <= seconds <= LONGEST:
         raise ValueError(f"is {value!r:.60}; {_HINTS[name]} within 100 years")
     return float(seconds)
 
 
-def _moment(name: str, value: Any, now: datetime) -> datetime:
+def _moment(name: str, value: Any) -> datetime:
     if isinstance(value, str) and name != "countdown":
         try:
             value = datetime.fromisoformat(value)
@@ -86,4 +86,4 @@ def _moment(name: str, value: Any, now: datetime) -> datetime:
             raise ValueError(f"is {value!r:.60}; {_HINTS[name]}") from None
     if name == "countdown" or not isinstance(value, datetime):
         raise ValueError(f"is {value!r:.60}; {_HINTS[name]}")
-    return value if value.tzinfo is not None else value.replace(tzinfo=now.tzinfo)
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)

@@ -65,10 +65,14 @@ def unset(name: str, as_json: bool) -> None:
 def origins(as_json: bool) -> None:
     """List the origins that something is known of: limits, holds, breakers, pauses, and how many polls wait.
 
+    The state of an origin is that of its breaker: closed while all is well (as for one without a breaker),
+    open while it keeps the polls, half-open during trials. Or it is held, paused, or approached after any
+    of these.
+
     \b
     Examples:
       pollers origins
-      pollers origins --json | jq -r '.[] | select(.state != "open") | .origin'
+      pollers origins --json | jq -r '.[] | select(.state != "closed") | .origin'
     """
     from pollers.cli.traffic import list_origins
 

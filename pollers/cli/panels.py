@@ -21,11 +21,11 @@ WORKER_COLUMNS = ("worker", "seen", "queues")
 #: Characters of a URL and of an answer in a row.
 _URL, _ANSWER = 46, 34
 _CONDITIONS = {
-    "open": "green",
+    "closed": "green",
     "approached": "green",
-    "on trial": "yellow",
+    "half-open": "yellow",
     "held": "yellow",
-    "broken": "red",
+    "open": "red",
 }
 _LIVE = (("waiting", "yellow"), ("due", "bold yellow"), ("parked", "magenta"), ("running", "cyan"))
 _OVER = (("succeeded", "green"), ("failed", "red"), ("timed_out", "red"), ("cancelled", "dim"))

@@ -87,7 +87,8 @@ _GATE = click.option(
 def pause(poll_ids: tuple[str, ...], selection: Selection | None, origin: str | None, **options: Any) -> None:
     """Pause polls: no attempts until they are resumed. They still end at their deadlines.
 
-    An attempt that is under way goes on. Exit code 1 when one of the polls has ended, or is not known.
+    An attempt that is under way goes on. Exit code 1 when one of the polls has ended, or is not known. An
+    origin that no live poll has is paused for later ones, with a warning that names the nearest.
 
     \b
     Examples:

@@ -15,6 +15,7 @@ import click
 from pollers import PollStatus
 from pollers.cli.connection import store
 from pollers.cli.exits import FAILED, SUCCEEDED
+from pollers.cli.neighbours import has_polls
 from pollers.cli.text import counted, printable, write_json
 from pollers.cli.waitbar import bar
 from pollers.completion import TAG, is_webhook
@@ -139,10 +140,16 @@ def _steer_origin(polls: Polls, action: Action, origin: str, *, dry_run: bool, a
     change, told = action.origin
     if not dry_run:
         change(polls, origin)
+    known, near = has_polls(polls, origin)
     if as_json:
-        write_json([{"origin": origin, "done": not dry_run}])
+        write_json([{"origin": origin, "done": not dry_run, "has_polls": known, "nearest": near}])
     else:
         click.echo(printable(f"{origin} would be {action.done}" if dry_run else f"{origin} {told}"))
+    if not known:
+        # Written in full: what was typed without a scheme may have been meant for another than https.
+        full = origin if "://" in origin else f"https://{origin}"
+        hint = f"; do you mean {near}?" if near else "."
+        click.echo(printable(f"No live poll has the origin {full}{hint}"), err=True)
     return SUCCEEDED
 
 
@@ -244,5 +251,5 @@ RESUME = Action(
     change=_resume,
     words=_resumed,
     leads_to={"paused": "waiting"},
-    origin=(lambda polls, origin: polls.open(origin), "is open to its polls"),
+    origin=(lambda polls, origin: polls.open(origin), "is resumed"),
 )

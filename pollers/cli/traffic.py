@@ -85,7 +85,7 @@ def _origin(gate: Gate, limits: dict[str, Gate]) -> dict[str, Any]:
     return {
         "origin": gate.name,
         "state": gate.condition(),
-        "seconds": round(gate.closed_for(), 1),
+        "seconds": round(gate.shut_for(), 1),
         "attempts": gate.lately,
         "failures": sum(part[2] for part in window),
         "limit": limit,

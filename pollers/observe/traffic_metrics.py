@@ -9,10 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from pollers.store import Polls
 from pollers.store.meter import MOST_ORIGINS, OTHER
-from pollers.store.traffic import Gate, gates, read_rules
-
-#: What an origin can be (`Gate.condition`).
-CONDITIONS = ("open", "paused", "held", "broken", "on trial", "approached")
+from pollers.store.traffic import CONDITIONS, Gate, gates, read_rules
 
 
 def traffic_metrics(polls: Polls, stats: Mapping[str, int]) -> Iterator[Metric]:
@@ -36,8 +33,8 @@ def _origins(found: list[Gate]) -> Iterator[Metric]:
         by_condition.add_metric([condition], conditions[condition])
     yield by_condition
     shut = GaugeMetricFamily(
-        "pollers_origin_shut",
-        "1 for an origin that is paused, held, broken or on trial; none for all others.",
+        "pollers_origin_state",
+        "1 for an origin that is paused, held, open or half-open; none for all others.",
         labels=["origin", "state"],
     )
     waiting = GaugeMetricFamily(
@@ -45,7 +42,7 @@ def _origins(found: list[Gate]) -> Iterator[Metric]:
     )
     told, rest = _most(found)
     for gate in told:
-        if gate.condition() not in ("open", "approached"):
+        if gate.condition() not in ("closed", "approached"):
             shut.add_metric([gate.name, gate.condition()], 1)
         waiting.add_metric([gate.name], gate.parked)
     waiting.add_metric([OTHER], sum(gate.parked for gate in rest))

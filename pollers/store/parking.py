@@ -24,7 +24,7 @@ PAGE = 500
 #: Parked polls that are gone through for the due times of a few; where there are more, some are not told.
 MOST = 20_000
 #: What an origin is that lets no poll pass, by `Gate.condition`.
-_SHUT = {"paused": "origin paused", "held": "origin held", "broken": "breaker open"}
+_SHUT = {"paused": "origin paused", "held": "origin held", "open": "breaker open"}
 
 
 def parked(polls: Polls) -> Iterator[tuple[str, Found]]:
@@ -137,7 +137,7 @@ def _why(found: Found, gate_of: Callable[[str], Gate]) -> str:
         return ""
     gate = gate_of(record.origin) if record.origin else None
     if gate is not None and gate.condition() in _SHUT:
-        return _SHUT[gate.condition()] + (f" for {span(gate.closed_for())}" if gate.closed_for() else "")
+        return _SHUT[gate.condition()] + (f" for {span(gate.shut_for())}" if gate.shut_for() else "")
     if not found.parked:
         return ""
     limited = record.limit or (gate is not None and gate.state.get("rules", {}).get("limit"))

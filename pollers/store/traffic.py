@@ -21,8 +21,8 @@ from pollers.store.store import Store
 APPROACH_MS = 10_000
 
 _CONFIGURED = "configured"
-#: The conditions of a gate, from open to shut.
-_CONDITIONS = ("open", "approached", "on trial", "broken", "held", "paused")
+#: What an origin can be, from letting all of its polls pass to none.
+CONDITIONS = ("closed", "approached", "half-open", "open", "held", "paused")
 _LIMIT, _ORIGIN = "limit:", "origin:"
 
 #: What `Store.govern` takes: rules by the names of gates, None for no rules any more.
@@ -55,19 +55,19 @@ class Gate(NamedTuple):
     now_ms: int
 
     def condition(self) -> str:
-        """Return ``open``, or what an origin is: ``paused``, ``held``, ``broken``, ``on trial``.
+        """Return what an origin is: ``paused``, ``held``, or as its breaker is.
 
-        It is broken while its breaker is open, on trial while that is half-open. After each of these it is
-        ``approached`` for a while.
+        That is ``open``, ``half-open``, or else ``closed``, as for an origin without one. After each of the
+        others an origin is ``approached`` for a while.
         """
         if self.state.get("paused"):
             return "paused"
         if self.state.get("held", 0) > self.now_ms:
             return "held"
         if breaker := self.state.get("breaker"):
-            return "broken" if breaker == "open" else "on trial"
+            return "open" if breaker == "open" else "half-open"
         approached = self.now_ms < self.state.get("approach", -APPROACH_MS) + APPROACH_MS
-        return "approached" if approached else "open"
+        return "approached" if approached else "closed"
 
     @property
     def lately(self) -> int:
@@ -83,11 +83,11 @@ class Gate(NamedTuple):
         return shut._replace(state=state, parked=self.parked + other.parked)
 
     def _shutness(self) -> tuple[int, float]:
-        return _CONDITIONS.index(self.condition()), self.closed_for()
+        return CONDITIONS.index(self.condition()), self.shut_for()
 
-    def closed_for(self) -> float:
-        """Return the seconds for which an origin is held or broken yet; 0 for all else."""
-        until = {"held": "held", "broken": "open_until"}.get(self.condition())
+    def shut_for(self) -> float:
+        """Return the seconds for which an origin is held, or its breaker open, yet; 0 for all else."""
+        until = {"held": "held", "open": "open_until"}.get(self.condition())
         return max(0.0, float(self.state[until] - self.now_ms) / 1000) if until else 0.0
 
 
@@ -172,7 +172,7 @@ def _gates(store: Store, kind: str) -> list[Gate]:
 
 
 def origin_gate(polls: Polls, origin: str) -> Gate:
-    """Return the gate of an origin, open where nothing is known; does not count the polls that wait at it."""
+    """Return the gate of an origin, closed where nothing is known; without the polls that wait at it."""
     first, *others = (_origin_gate(store, origin) for store in polls.stores)
     for other in others:
         first = first.joined(other)

@@ -30,6 +30,11 @@ def gate(world: StillWorld) -> traffic.Gate:
     return found
 
 
+def condition(world: StillWorld) -> str:
+    """Return what people are told of the origin at this moment of the simulated clock."""
+    return gate(world)._replace(now_ms=world.now_ms()).condition()
+
+
 def fall(world: StillWorld) -> None:
     """Let the origin fail until its breaker opens."""
     polls = admit(world, 4, prefix="down")
@@ -109,6 +114,25 @@ def test_an_answer_that_is_shared_counts_once(still: StillWorld) -> None:
         still.attempt(poll_id, trouble=None)
     assert "breaker" not in gate(still).state
     assert sum(attempts for _, attempts, _ in gate(still).state["window"]) == 1
+
+
+def test_what_is_told_of_an_origin_is_what_breakers_are_called_elsewhere(still: StillWorld) -> None:
+    """Closed while all is well; one word for one thing in events, commands and metrics."""
+    with_breaker(still)
+    told = [condition(still)]
+    fall(still)
+    told.append(condition(still))
+    admit(still, 2)
+    trials = [poll_id for _, poll_id in sent_over(still, 8.1)]
+    told.append(condition(still))
+    for poll_id in trials:
+        still.settle(poll_id, 1)
+    told.append(condition(still))
+    still.wait(11)
+    told.append(condition(still))
+    still.store.shut(API)
+    told.append(condition(still))
+    assert told == ["closed", "open", "half-open", "approached", "closed", "paused"]
 
 
 def test_old_failures_leave_the_window(still: StillWorld) -> None:

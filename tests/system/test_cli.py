@@ -497,9 +497,23 @@ def test_origins_are_paused_and_shown(pollers: Commands) -> None:
     assert pollers("pause", "--origin", "https://API.example.com/").out == "api.example.com is paused\n"
     (origin,) = pollers("origins", "--json").json()
     assert (origin["origin"], origin["state"]) == ("api.example.com", "paused")
-    assert pollers("resume", "--origin", "api.example.com").code == 0
+    assert pollers("resume", "--origin", "api.example.com").out == "api.example.com is resumed\n"
     assert pollers("origins").out.splitlines()[1].split()[:2] == ["api.example.com", "approached"]
     assert pollers("pause", "--origin", "https://").code == 2
+
+
+def test_an_origin_without_polls_is_told_with_the_nearest(pollers: Commands) -> None:
+    """It is paused all the same, for polls to come; what has no scheme is https."""
+    pollers("submit", "http://127.0.0.1:8123/jobs/1", "--every", "1m")
+    wrong = pollers("pause", "--origin", "127.0.0.1")
+    assert (wrong.code, wrong.out) == (0, "127.0.0.1 is paused\n")
+    meant = "http://127.0.0.1:8123"
+    assert wrong.err == f"No live poll has the origin https://127.0.0.1; do you mean {meant}?\n"
+    (told,) = pollers("resume", "--origin", "127.0.0.1", "--json").json()
+    assert told == {"origin": "127.0.0.1", "done": True, "has_polls": False, "nearest": meant}
+    stranger = pollers("pause", "--origin", "nosuch.example")
+    assert (stranger.code, stranger.err) == (0, "No live poll has the origin https://nosuch.example.\n")
+    assert pollers("pause", "--origin", meant).err == ""
 
 
 def test_limits_are_set_listed_and_unset(pollers: Commands) -> None:

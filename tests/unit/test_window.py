@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from celery import Celery
+from celery.worker.request import Request
+from kombu.message import Message
 
 from pollers.errors import InvalidPoll
 from pollers.spec import PollSpec
@@ -77,6 +80,29 @@ def test_an_option_that_leaves_no_time_is_named(
         _window(options, **params)
     assert list(caught.value.problems) == [field]
     assert hint in caught.value.problems[field]
+
+
+def celerys(name: str, moment: datetime) -> datetime:
+    """Return the moment that Celery takes an option of a stock task for, in a zone far from UTC."""
+    with Celery(set_as_current=False, broker="memory://") as app:
+        app.conf.timezone = "Asia/Tokyo"
+        message = app.amqp.as_task_v2("1", "celery.backend_cleanup", **{name: moment})
+        delivered = Message(
+            body=message.body, headers=message.headers, content_type="application/json", delivery_info={}
+        )
+        found: datetime = getattr(Request(delivered, app=app, decoded=True), name)
+    return found
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=9))])
+@pytest.mark.parametrize("name", ["eta", "expires"])
+def test_a_moment_without_a_zone_is_the_one_that_celery_takes_it_for(name: str, zone: timezone) -> None:
+    """UTC, wherever the application is."""
+    naive = IN_A_MINUTE.replace(tzinfo=None)
+    assert celerys(name, naive) == IN_A_MINUTE
+    for given in (naive, naive.isoformat()):
+        found = window(PollSpec.parse("http://x/"), {name: given}, lambda: NOW.astimezone(zone))
+        assert (found.delay if name == "eta" else found.timeout) == 60
 
 
 def test_all_wrong_options_are_named_at_once() -> None:
