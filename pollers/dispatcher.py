@@ -161,6 +161,9 @@ class Dispatching:
 
     def _dispatch(self) -> float:
         if not self._prepared:
+            if self._created_ms is None:
+                # Before it is told anything, so that none of that is lost with it.
+                self._created_ms = self._store.created_ms()
             self._adopt()
             self._configure_traffic()
             self._look_at_queues(self._consumes())
@@ -230,9 +233,8 @@ class Dispatching:
                 "Those that are submitted from now on are attempted.",
                 self._which,
             )
-        if self._created_ms is not None:
-            # Its first poll as well: it may have been emptied when it had limits, and no poll yet.
-            self._prepared = False
+        # Its first poll as well: it may have been emptied when it had limits, and no poll yet.
+        self._prepared = False
         self._created_ms = created_ms
 
     def _configure_traffic(self) -> None:

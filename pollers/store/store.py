@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgpack
 import redis
@@ -276,6 +276,11 @@ class Store:
         """Note the shards that take new polls, in this store and by servers; return what was noted before."""
         known_here, known_servers = self._run("adopt", [self.keys.layout], [here, servers])
         return known_here, known_servers
+
+    def created_ms(self) -> int:
+        """Return when the first poll was admitted, in ms by Redis' clock; 0 before."""
+        with translated_errors(self.client):
+            return int(cast("bytes | None", self.client.hget(self.keys.stats, "created")) or 0)
 
     def note(self, counter: str, number: int = 1) -> None:
         """Count what should not happen (`pollers.store.damage`); does without while Redis is away."""
