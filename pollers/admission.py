@@ -124,10 +124,12 @@ def with_parents(options: dict[str, Any], parent: Task | None) -> dict[str, Any]
     }
 
 
-def with_destination(options: dict[str, Any], app: Any) -> dict[str, Any]:
+def with_destination(options: dict[str, Any], task: Task) -> dict[str, Any]:
     """Say where the outcome of a poll goes, as Celery does for a task that it sends."""
+    app = task.app
     if options.get("ignore_result") is None:
-        options = {**options, "ignore_result": app.conf.task_ignore_result}
+        # Bound to the task, which is read sooner than the configuration.
+        options = {**options, "ignore_result": task.ignore_result}
     if hasattr(app.backend, "destination_for"):
         # `rpc://` sends results to a queue of who submits, and stores none.
         options = {**options, "reply_to": options.get("reply_to") or app.thread_oid}

@@ -113,7 +113,7 @@ class PollTask(Unlimited):
             spec = self._parse(args or (), kwargs or {}, here=eager)
             if eager:
                 return super().apply_async((), spec.given(), task_id=task_id, **options)
-            options = with_destination(with_parents(options, parent), app)
+            options = with_destination(with_parents(options, parent), self)
             self._show_sent([self._admit(task_id, spec, options)])
         except InvalidPoll:
             if not canvas_step:
@@ -162,7 +162,7 @@ class PollTask(Unlimited):
         app, given = self._get_app(), dict(options or {})
         if app.conf.task_always_eager:
             return [self.apply_async((one,), params, **given) for one in polls]
-        given = with_destination(with_parents(given, app.current_worker_task), app)
+        given = with_destination(with_parents(given, app.current_worker_task), self)
         listed = list(polls)
         with traced(self._runtime, given, {"pollers.polls": len(listed)}) as common:
             return self._submit(listed, params, common, on_submitted)
