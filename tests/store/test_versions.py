@@ -33,7 +33,7 @@ def test_a_poll_of_version_1_lives_on(world: World) -> None:
 def test_a_poll_of_version_1_can_be_steered(world: World) -> None:
     """Paused, resumed, nudged and cancelled."""
     admit_as_version_1(world, "p")
-    assert world.store.pause("p") == "waiting"
+    assert world.store.pause("p") == "paused"
     assert world.dispatch() == []
     assert world.store.resume("p") == "waiting"
     assert world.store.nudge("p") == "waiting"
