@@ -81,7 +81,7 @@ def _alone(redis: machine.Redis, server: endpoint.Endpoint, *, quick: bool) -> d
         slow = [next(scenarios.slow_endpoints(redis, 1, warm=0, start=2))]
         waiting = scenarios.many_waiting(redis, 2_000, start=1)
     else:
-        slow = list(scenarios.slow_endpoints(redis, 25))
+        slow = list(scenarios.slow_endpoints(redis, 20))
         waiting = scenarios.many_waiting(redis, 1_000_000)
     pair = (systems.OURS, systems.LIMITED)
     return {
@@ -89,7 +89,7 @@ def _alone(redis: machine.Redis, server: endpoint.Endpoint, *, quick: bool) -> d
         "slow": [dataclasses.asdict(one) for one in slow],
         "waiting": dataclasses.asdict(waiting),
         "single": scenarios.single_submissions(redis, 1 if quick else 7),
-        "imports": scenarios.import_times(1 if quick else 9),
+        "imports": scenarios.import_times(1 if quick else 7),
     }
 
 

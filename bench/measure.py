@@ -30,9 +30,9 @@ class Extent:
     settle: float
 
 
-FULL = Extent(polls=2000, every=0.4, warm=3, seconds=7, waiting=5_000, start=4, settle=2)
+FULL = Extent(polls=2000, every=0.4, warm=2, seconds=7, waiting=5_000, start=4, settle=2)
 #: For systems that are compared in several rounds.
-SHORT = replace(FULL, warm=2, seconds=4, start=2)
+SHORT = replace(FULL, warm=1, seconds=4, start=2)
 TINY = Extent(polls=50, every=0.2, warm=0, seconds=0.5, waiting=50, start=0, settle=0)
 #: Seconds that the first attempt may take from the start of a system's workers.
 FIRST = 40.0
