@@ -17,8 +17,8 @@ import redis
 from celery.utils.functional import maybe_list
 from celery.worker.control import Panel, control_command, inspect_command
 
+from pollers.delivery import record_life
 from pollers.errors import StoreUnavailable
-from pollers.held import POLL
 from pollers.runtime import runtime_of
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def revoke(state: Any, task_id: Any, terminate: bool = False, signal: Any = None
         terminate (bool): Also terminate the process if the task is active.
         signal (str): Name of signal to use for terminate (e.g., ``KILL``).
     """
-    store, life = runtime_of(state.app).store, state.app.tasks[POLL].record_life
+    store, life = runtime_of(state.app).store, record_life(state.app)
     others: list[str] = []
     polls: list[str] = []
     for one in maybe_list(task_id) or []:

@@ -7,15 +7,22 @@ with the errbacks, although the poll has succeeded. The held task is published a
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pollers import log_lines
-from pollers.errors import InvalidPoll, PollEnded
+from pollers.errors import InvalidPoll, PollEnded, StoreUnavailable
 from pollers.held import HELD_HEADER
 from pollers.outcome import error_of
+from pollers.runtime import runtime_of
 from pollers.store import Record
 
+if TYPE_CHECKING:
+    from celery import Celery
+
 logger = logging.getLogger(__name__)
+
+#: Seconds that the record of a delivered poll is kept when results never expire.
+DEFAULT_LIFE = 86_400.0
 
 
 def is_outcome(error: object) -> bool:
@@ -35,6 +42,23 @@ def log_end(poll_id: str, record: Record) -> None:
         seconds=(record.ended_ms - record.created_ms) / 1000,
         reason=None if record.state in ("succeeded", "cancelled") else error_of(record).reason,
     )
+
+
+def note_delivery(app: Celery, poll_id: str) -> None:
+    """Note that Celery has the outcome of a poll, and all that hangs on it has been told."""
+    try:
+        runtime_of(app).store.deliver(poll_id, record_life(app))
+    except StoreUnavailable as error:
+        logger.warning("The outcome of poll %s will be delivered once more: %s", poll_id, error)
+
+
+def record_life(app: Celery) -> float:
+    """Return the seconds that what is known of an ended poll is kept: Celery's ``result_expires``."""
+    expires = app.conf.result_expires
+    # None and 0 are "never" to Celery; records of polls would fill Redis.
+    if not expires:
+        return DEFAULT_LIFE
+    return float(getattr(expires, "total_seconds", lambda: expires)())
 
 
 class OutcomeBackend:

@@ -28,7 +28,7 @@ from pollers.admission import (
     with_destination,
     with_parents,
 )
-from pollers.delivery import OutcomeBackend, is_outcome, log_end
+from pollers.delivery import OutcomeBackend, is_outcome, log_end, note_delivery
 from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 #: Polls to a round trip of `PollTask.submit_many`: more would hold Redis up for others.
 BATCH = 200
-#: Seconds that the record of a delivered poll is kept when results never expire.
-DEFAULT_LIFE = 86_400.0
 
 
 class PollTask(Unlimited):
@@ -228,7 +226,7 @@ class PollTask(Unlimited):
     ) -> None:
         """Note that Celery has stored the outcome and all that hangs on it has been told."""
         if not self.request.is_eager and (status == states.SUCCESS or is_outcome(retval)):
-            self._note_delivery(task_id)
+            note_delivery(self._get_app(), task_id)
 
     @property
     def backend(self) -> Any:
@@ -306,7 +304,7 @@ class PollTask(Unlimited):
             # As Celery's own delivery of the other outcomes: not noted, so it is done again.
             logger.warning("Poll %s is cancelled, which could not be told yet: %s", poll_id, trouble)
             raise Ignore from trouble
-        self._note_delivery(poll_id)
+        note_delivery(self._get_app(), poll_id)
         from pollers.observe import events
 
         try:
@@ -314,18 +312,3 @@ class PollTask(Unlimited):
         except OperationalError as trouble:
             logger.warning("Monitors were not told that poll %s is cancelled: %s", poll_id, trouble)
         raise Ignore
-
-    def _note_delivery(self, poll_id: str) -> None:
-        try:
-            self._runtime.store.deliver(poll_id, self.record_life)
-        except StoreUnavailable as error:
-            logger.warning("The outcome of poll %s will be delivered once more: %s", poll_id, error)
-
-    @property
-    def record_life(self) -> float:
-        """Seconds that what is known of an ended poll is kept: Celery's ``result_expires``."""
-        expires = self._get_app().conf.result_expires
-        # None and 0 are "never" to Celery; records of polls would fill Redis.
-        if not expires:
-            return DEFAULT_LIFE
-        return float(getattr(expires, "total_seconds", lambda: expires)())

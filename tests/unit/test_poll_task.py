@@ -11,6 +11,7 @@ from celery import Celery
 
 from pollers import setup
 from pollers.attempt_task import ATTEMPT
+from pollers.delivery import record_life
 from pollers.held import POLL
 from pollers.runtime import current_app, use
 
@@ -31,7 +32,7 @@ def app() -> Iterator[Celery]:
 def test_records_are_kept_as_long_as_results(app: Celery, expires: Any, seconds: float) -> None:
     """For a day where these never expire, which Celery says by None or 0."""
     app.conf.result_expires = expires
-    assert app.tasks[POLL].record_life == seconds
+    assert record_life(app) == seconds
 
 
 @pytest.mark.parametrize("name", [POLL, ATTEMPT])
