@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Task
 
 from pollers import held, log_lines
-from pollers.errors import InvalidPoll
+from pollers.errors import InvalidPoll, StoreUnavailable
 from pollers.politeness import DEFAULT, PRIORITIES
 from pollers.runtime import Runtime
 from pollers.spec import PollSpec
@@ -20,6 +20,11 @@ from pollers.window import window
 if TYPE_CHECKING:
     from celery import Celery
     from celery.app.task import Context
+
+    from pollers.store import Polls
+
+#: Polls to a round trip of `admit_batches`: more would hold Redis up for others.
+BATCH = 200
 
 
 class KnownLimits:
@@ -93,8 +98,38 @@ def _routed(app: Celery, spec: PollSpec, options: dict[str, Any]) -> dict[str, A
     return {**options, "queue": queue} if queue else options
 
 
-def accept(submission: Submission, admission: Admission) -> None:
-    """Note that a poll is admitted; refuse one whose deadline has passed by the clock that counts."""
+def admit(polls: Polls, submission: Submission) -> None:
+    """Submit a poll.
+
+    Raises:
+        InvalidPoll: Its deadline has passed, by the clock that counts.
+        StoreUnavailable: Redis cannot be reached, or takes no writes.
+
+    """
+    _accept(submission, polls.admit(submission))
+
+
+def admit_batches(polls: Polls, submissions: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
+    """Submit polls, `BATCH` to a round trip; yield those of each when they are submitted.
+
+    Raises:
+        InvalidPoll: The deadline of one has passed, by the clock that counts.
+        StoreUnavailable: Redis cannot be reached, or takes no writes; says how many are submitted.
+
+    """
+    for start in range(0, len(submissions), BATCH):
+        batch = submissions[start : start + BATCH]
+        try:
+            admissions = polls.admit_many(batch)
+        except StoreUnavailable as error:
+            done = f"{start} of {len(submissions)} polls are submitted."
+            raise StoreUnavailable(f"{done} {error}") from error
+        for submission, admission in zip(batch, admissions, strict=True):
+            _accept(submission, admission)
+        yield batch
+
+
+def _accept(submission: Submission, admission: Admission) -> None:
     if not admission.in_time:
         raise InvalidPoll.of({"deadline": "has passed, by the clock of Redis"})
     if admission.new:

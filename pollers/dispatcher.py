@@ -172,7 +172,7 @@ class Dispatching:
         elif (consumed := self._consumes()) != self._consumed:
             self._look_at_queues(consumed)
         call_id = f"{self._name}.{next(self._calls)}"
-        found = self._store.dispatch(self._name, call_id, self._queues)
+        found = self._store.dispatch(self._name, call_id, self._queues, created_ms=self._created_ms)
         self._notice_loss(found.created_ms)
         send_packs(self._app, found.packs, self._number)
         released = self._store.release() if found.releasing else []

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult, assert_will_not_block
 
 from pollers import log_lines, outcome
@@ -18,7 +17,7 @@ from pollers.runtime import current_app, runtime_of
 from pollers.status import LastAnswer, PastAttempt, PollStatus
 from pollers.store import LIVE_STATES
 from pollers.store.history import read_history
-from pollers.watching import LONGEST_PAUSE, SHORTEST_PAUSE, SLOWER, Look, Watch
+from pollers.watching import LONGEST_PAUSE, SHORTEST_PAUSE, SLOWER, Look, Patience, Watch
 
 if TYPE_CHECKING:
     from pollers.store import Polls
@@ -94,16 +93,16 @@ class PollResult(AsyncResult):
             return self.get(timeout, propagate, **options)
         if options.get("disable_sync_subtasks", True):
             assert_will_not_block()
-        give_up = _Moment(timeout)
+        patience = Patience(timeout)
         watch = Watch(self._store, self.id)
         while True:
             look = watch.look()
             for attempt in look.attempts:
                 on_attempt(attempt)
             if look.ended or (look.found is None and self._is_over(propagate)):
-                left = give_up.left()
+                left = patience.left()
                 return self.get(None if left is None else max(left, _NOW), propagate, **options)
-            time.sleep(give_up.at_most(look.pause))
+            time.sleep(patience.at_most(look.pause))
 
     async def aget(self, timeout: float | None = None, propagate: bool = True) -> Any:
         """Wait for the outcome in an asyncio application; returns and raises what `get` does.
@@ -113,14 +112,14 @@ class PollResult(AsyncResult):
         """
         import asyncio  # many applications have no use for it
 
-        give_up, pause = _Moment(timeout), SHORTEST_PAUSE
+        patience, pause = Patience(timeout), SHORTEST_PAUSE
         if self.ignored:
             return None
-        async for _ in self._looks(give_up, propagate):
+        async for _ in self._looks(patience, propagate):
             pass
         # The outcome is known; Celery has it a moment later.
         while not await asyncio.to_thread(self.ready):
-            await asyncio.sleep(give_up.at_most(pause))
+            await asyncio.sleep(patience.at_most(pause))
             pause = min(pause * SLOWER, LONGEST_PAUSE)
         self.maybe_throw(propagate=propagate)
         return self.result
@@ -142,16 +141,16 @@ class PollResult(AsyncResult):
         """
         import asyncio
 
-        admission = _Moment(ADMISSION)
-        async for look in self._looks(_Moment(timeout), propagate=True):
+        admission = Patience(ADMISSION)
+        async for look in self._looks(Patience(timeout), propagate=True):
             for attempt in look.attempts:
                 yield attempt
             if look.found is not None or await asyncio.to_thread(self._is_a_later_step):
-                admission = _Moment(ADMISSION)
+                admission = Patience(ADMISSION)
             elif admission.left() == 0:
                 raise self._unknown()
 
-    async def _looks(self, give_up: _Moment, propagate: bool) -> AsyncIterator[Look]:
+    async def _looks(self, patience: Patience, propagate: bool) -> AsyncIterator[Look]:
         import asyncio
 
         watch = Watch(self._store, self.id)
@@ -160,7 +159,7 @@ class PollResult(AsyncResult):
             yield look
             if look.ended or (look.found is None and await asyncio.to_thread(self._is_over, propagate)):
                 return
-            await asyncio.sleep(give_up.at_most(look.pause))
+            await asyncio.sleep(patience.at_most(look.pause))
 
     def _is_a_later_step(self) -> bool:
         return self.parent is not None and not self.parent.ready()
@@ -285,26 +284,3 @@ class PollResult(AsyncResult):
 
     def _unknown(self) -> UnknownPoll:
         return UnknownPoll(f"No poll {self.id} is known here, or it ended too long ago.")
-
-
-class _Moment:
-    """When a wait is given up."""
-
-    def __init__(self, timeout: float | None) -> None:
-        self._at = None if timeout is None else time.monotonic() + timeout
-
-    def left(self) -> float | None:
-        """Return the seconds until then, None for no end."""
-        return None if self._at is None else max(0.0, self._at - time.monotonic())
-
-    def at_most(self, pause: float) -> float:
-        """Return a pause that does not go beyond it.
-
-        Raises:
-            TimeoutError: It has come; the error is that of Celery.
-
-        """
-        left = self.left()
-        if left == 0:
-            raise CeleryTimeoutError("The operation timed out.")
-        return pause if left is None else min(pause, left)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from celery import states
 from celery.exceptions import Ignore
 from celery.utils import uuid
-from kombu.exceptions import OperationalError
 
 from pollers import held, outcome
 from pollers.admission import (
     KnownLimits,
-    accept,
+    admit,
+    admit_batches,
     options_of,
     submission_of,
     traced,
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from pollers.result import PollResult
 
 logger = logging.getLogger(__name__)
-
-#: Polls to a round trip of `PollTask.submit_many`: more would hold Redis up for others.
-BATCH = 200
 
 
 class PollTask(Unlimited):
@@ -176,17 +173,11 @@ class PollTask(Unlimited):
         submissions = [
             self._checked(number, one, params, options, limits) for number, one in enumerate(polls)
         ]
-        for start in range(0, len(submissions), BATCH):
-            batch = submissions[start : start + BATCH]
-            try:
-                admissions = self._runtime.store.admit_many(batch)
-            except StoreUnavailable as error:
-                done = f"{start} of {len(submissions)} polls are submitted."
-                raise StoreUnavailable(f"{done} {error}") from error
-            for submission, admission in zip(batch, admissions, strict=True):
-                accept(submission, admission)
+        submitted = 0
+        for batch in admit_batches(self._runtime.store, submissions):
             self._show_sent(batch)
-            on_submitted(start + len(batch))
+            submitted += len(batch)
+            on_submitted(submitted)
         results = [self.AsyncResult(submission.poll_id) for submission in submissions]
         for result in results:
             result.ignored = options["ignore_result"]
@@ -265,7 +256,7 @@ class PollTask(Unlimited):
         limits = KnownLimits(self._runtime)
         with traced(self._runtime, options, {"pollers.poll.id": poll_id, "url.full": spec.url}) as options:
             submission = submission_of(poll_id, spec, options, app=self._get_app(), limits=limits)
-            accept(submission, self._runtime.store.admit(submission))
+            admit(self._runtime.store, submission)
             return submission
 
     def _run_here(self, spec: PollSpec) -> Any:
@@ -282,7 +273,7 @@ class PollTask(Unlimited):
             max_retry_after=runtime.settings.max_retry_after,
         )
 
-    def _show_sent(self, submissions: list[Submission]) -> None:
+    def _show_sent(self, submissions: Iterable[Submission]) -> None:
         """Let monitors know, where the application wants them to know of the tasks that it sends."""
         if self._runtime.tells_sent:
             from pollers.observe import events  # brings what makes attempts
@@ -294,21 +285,17 @@ class PollTask(Unlimited):
             return outcome.result_of(record)
         # Celery's word for it is REVOKED; told to all that a failure would be told to.
         error: PollCancelled = outcome.error_of(record)  # type: ignore[assignment]
-        poll_id = self.request.id
         stored = not self.request.ignore_result or self.store_errors_even_if_ignored
         try:
             self.backend.mark_as_failure(
-                poll_id, error, request=self.request, store_result=stored, state=states.REVOKED
+                self.request.id, error, request=self.request, store_result=stored, state=states.REVOKED
             )
         except Exception as trouble:
             # As Celery's own delivery of the other outcomes: not noted, so it is done again.
-            logger.warning("Poll %s is cancelled, which could not be told yet: %s", poll_id, trouble)
+            logger.warning("Poll %s is cancelled, which could not be told yet: %s", self.request.id, trouble)
             raise Ignore from trouble
-        note_delivery(self._get_app(), poll_id)
+        note_delivery(self._get_app(), self.request.id)
         from pollers.observe import events
 
-        try:
-            events.send_revoked(self._get_app(), self.request.hostname, poll_id)
-        except OperationalError as trouble:
-            logger.warning("Monitors were not told that poll %s is cancelled: %s", poll_id, trouble)
+        events.send_revoked(self._get_app(), self.request.hostname, self.request.id)
         raise Ignore

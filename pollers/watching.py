@@ -8,7 +8,10 @@ attempt.
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING
+
+from celery.exceptions import TimeoutError as CeleryTimeoutError
 
 from pollers.status import PastAttempt
 from pollers.store import Found
@@ -83,3 +86,26 @@ class Watch:
             entries = [Entry(settled, self._answered_ms, status, elapsed_ms, excerpt)]
         self._seen = max([settled, *(one.attempt for one in entries)])
         return [PastAttempt.of(one, record) for one in entries]
+
+
+class Patience:
+    """How long somebody waits; None for ever."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._at = None if timeout is None else time.monotonic() + timeout
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, None for no end."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def at_most(self, pause: float) -> float:
+        """Return a pause that does not go beyond that.
+
+        Raises:
+            TimeoutError: Nothing is left; the error is that of Celery.
+
+        """
+        left = self.left()
+        if left == 0:
+            raise CeleryTimeoutError("The operation timed out.")
+        return pause if left is None else min(pause, left)

@@ -13,7 +13,7 @@ from pollers.cli.traffic import limits_of, origins_of
 from pollers.store import Found, Polls
 from pollers.store.failing import Rounds
 from pollers.store.overview import overview
-from pollers.store.parking import parked
+from pollers.store.parking import PAGE, explained, parked
 from pollers.store.selection import Selection, errors_in_a_row, lateness, select_by_due
 from pollers.store.totals import Totals, Worker, totals, workers
 
@@ -140,5 +140,6 @@ class Board:
         scheduled = select_by_due(self.store, Selection(), lots=False)
         found = dict(islice(scheduled, LOOKED_AT if text else ROWS)) | held
         first = sorted(found.items(), key=lambda one: (one[1].due_ms or one[1].record.deadline_ms, one[0]))
-        rows = (Row.of(*one) for one in first)
-        return list(islice((row for row in rows if row.matches(text)), ROWS))
+        wanted = islice((one for one in first if Row.of(*one).matches(text)), ROWS)
+        # Most that are parked are known as such already: no need to go through all of them.
+        return [Row.of(*one) for one in explained(self.store, list(wanted), most=PAGE)]

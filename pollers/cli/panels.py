@@ -136,8 +136,8 @@ def _count(snapshot: Snapshot, name: str, colour: str) -> Text:
 
 
 def _state(row: Row) -> Text:
-    state = row.status.state
-    return Text(state, COLOURS.get(state, ""))
+    status = row.status
+    return Text(status.why_waiting or status.state, COLOURS.get(status.state, ""))
 
 
 def _what(row: Row) -> Iterator[Text]:

@@ -24,6 +24,7 @@ from pollers.store.listing import count_polls
 from pollers.store.parking import explained
 from pollers.store.record import SEEN_LIVE
 from pollers.store.selection import Selection, select
+from pollers.store.traffic import reopen, shut
 
 if TYPE_CHECKING:
     from pollers.cli.steer import Target
@@ -242,7 +243,7 @@ PAUSE = Action(
     change=lambda polls, poll_id, _: polls.pause(poll_id),
     words=_paused,
     leads_to={"waiting": "paused"},
-    origin=(lambda polls, origin: polls.shut(origin), "is paused"),
+    origin=(shut, "is paused"),
 )
 RESUME = Action(
     verb="resume",
@@ -251,5 +252,5 @@ RESUME = Action(
     change=_resume,
     words=_resumed,
     leads_to={"paused": "waiting"},
-    origin=(lambda polls, origin: polls.open(origin), "is resumed"),
+    origin=(reopen, "is resumed"),
 )

@@ -120,7 +120,10 @@ def _sent(submission: Submission) -> dict[str, Any]:
 def send_revoked(app: Celery, hostname: str, poll_id: str) -> None:
     """Send the event that ends the row of a cancelled poll."""
     fields = {"uuid": poll_id, "terminated": False, "signum": None, "expired": False}
-    _publish(app, hostname, [("task-revoked", fields)])
+    try:
+        _publish(app, hostname, [("task-revoked", fields)])
+    except OperationalError as trouble:
+        logger.warning("Monitors were not told that poll %s is cancelled: %s", poll_id, trouble)
 
 
 def send_origin(app: Celery, hostname: str, origin: str, change: str) -> None:

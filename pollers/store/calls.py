@@ -54,6 +54,10 @@ class Calls:
         self.on_call(name, time.perf_counter() - began)
         return result
 
+    def run_patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        """Run a script that may safely run twice, again over a short outage."""
+        return patiently(self.run, name, keys, args)
+
     def _evaluate(self, sha: str, keys: list[str], args: list[Any]) -> Any:
         """Run a script that Redis knows, on a connection that is kept.
 

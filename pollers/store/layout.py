@@ -28,6 +28,10 @@ class Layout(NamedTuple):
             return cls(settings.shards - retired, 1)
         return cls(1, len(settings.shards) - retired)
 
+    def noted(self, store: Store) -> Layout:
+        """Note in a store which shards take new polls; return what was noted before."""
+        return Layout(*store.calls.run("adopt", [store.keys.layout], [*self]))
+
 
 def adopt(store: Store, settings: Settings) -> bool:
     """Note the shards that are configured in one of their stores; return whether it was none of them before.
@@ -38,7 +42,7 @@ def adopt(store: Store, settings: Settings) -> bool:
 
     """
     taking, all_of_them = Layout.of(settings, retired=settings.retired_shards), Layout.of(settings)
-    known = Layout(*store.adopt(*taking))
+    known = taking.noted(store)
     if known.here > all_of_them.here or known.servers > all_of_them.servers:
         raise InvalidSetting(
             f"pollers_shards is {_words(all_of_them)}, and the polls are in {_words(known)}: what is in the "

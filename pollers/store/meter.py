@@ -85,10 +85,8 @@ class Meter:
         if not counts:
             return
         try:
-            self._store.measure(
-                [msgpack.packb([origin, *chain(*mine.items())]) for origin, mine in counts.items()],
-                MOST_ORIGINS,
-            )
+            packed = [msgpack.packb([origin, *chain(*mine.items())]) for origin, mine in counts.items()]
+            self._store.calls.run("measure", [self._store.keys.metrics], [MOST_ORIGINS, *packed])
         except StoreUnavailable as error:
             logger.debug("The counts of the last second are lost: %s", error)
 

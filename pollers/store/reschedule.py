@@ -32,7 +32,7 @@ def reschedule(store: Store, poll_id: str, revision: Revision) -> str:
 
     keys = store.keys
     times = (round((revision.deadline or 0) * 1000), round(revision.wait * 1000))
-    answer = store._patiently(
+    answer = store.calls.run_patiently(
         "reschedule",
         [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats],
         [poll_id, revision.before, revision.after, *times, MARGIN_MS, GRACE_MS],

@@ -8,7 +8,19 @@ from importlib import resources
 #: Every script, in the order of a poll's life.
 NAMES = (
     *("admit", "dispatch", "begin", "join", "settle", "told", "release", "claim", "deliver"),
-    *("end", "nudge", "pause", "resume", "reschedule", "govern", "shut", "open", "adopt", "note", "measure"),
+    *(
+        "end",
+        "nudge",
+        "pause",
+        "resume",
+        "reschedule",
+        "govern",
+        "shut",
+        "reopen",
+        "adopt",
+        "note",
+        "measure",
+    ),
 )
 
 #: What a script builds on, beside ``record``.
@@ -21,7 +33,7 @@ PRELUDES = {
     "pause": ("gates", "sharing"),
     "govern": ("gates",),
     "shut": ("gates",),
-    "open": ("gates", "breaker"),
+    "reopen": ("gates", "breaker"),
 }
 
 

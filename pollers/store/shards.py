@@ -106,14 +106,6 @@ class Shards:
         home = self._home(poll_id)
         return self._wherever(poll_id, lambda store: store if store.find(poll_id) else home, home)
 
-    def shut(self, origin: str) -> bool:
-        """Pause an origin; return whether it was not paused before."""
-        return sum(store.shut(origin) for store in self.stores) > 0
-
-    def open(self, origin: str) -> bool:
-        """Open an origin, whatever kept its polls; return whether something had."""
-        return sum(store.open(origin) for store in self.stores) > 0
-
     def note(self, counter: str, number: int = 1) -> None:
         """Count what should not happen."""
         self.stores[0].note(counter, number)
@@ -124,7 +116,7 @@ class Shards:
             return
         for store in self.stores:
             try:
-                store.adopt(*self._layout)
+                self._layout.noted(store)
             except StoreUnavailable as error:
                 logger.warning("Polls of this shard cannot be submitted now. %s", error)
         self._is_noted = True

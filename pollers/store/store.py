@@ -87,7 +87,7 @@ class Store:
 
     def admit(self, submission: Submission) -> Admission:
         """Accept a poll."""
-        return Admission.read(self._patiently("admit", *self._admitting(submission)))
+        return Admission.read(self.calls.run_patiently("admit", *self._admitting(submission)))
 
     def admit_many(self, submissions: Sequence[Submission]) -> list[Admission]:
         """Accept polls, each by itself, in one round trip."""
@@ -109,15 +109,20 @@ class Store:
             ],
         )
 
-    def dispatch(self, worker: str, call_id: str, queues: Mapping[str, bool]) -> Dispatch:
-        """Take due polls; ``queues`` maps each known queue to whether the worker consumes it."""
+    def dispatch(
+        self, worker: str, call_id: str, queues: Mapping[str, bool], *, created_ms: int | None = None
+    ) -> Dispatch:
+        """Take due polls; ``queues`` maps each known queue to whether the worker consumes it.
+
+        With ``created_ms``, none is taken from a store that was emptied and begun anew since then.
+        """
         settings, keys = self._settings, self.keys
         # What is begun together also has to run together, as its leases count from there; and what waits
         # unbegun for longer than its lease is sent twice.
         pack_size = min(settings.pack_size, settings.concurrency)
         backlog = max(1, min(settings.backlog, settings.concurrency) // pack_size)
         last_call = LAST_CALL_MS if settings.open_breaker == "attempt" else 0
-        found = self._run(
+        found = self.calls.run(
             "dispatch",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect, keys.gates, keys.turns),
@@ -128,6 +133,7 @@ class Store:
                 *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
                 *(pack_size, backlog, call_id),
                 *(settings.max_crashes, SUSPICIOUS, MARGIN_MS, last_call),
+                -1 if created_ms is None else created_ms,
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],
         )
@@ -142,7 +148,7 @@ class Store:
     def begin(self, pack: Pack) -> Begun:
         """Begin the attempts of a pack; those that are stale, ended or too late are left out."""
         keys = self.keys
-        now, *begun = self._run(
+        now, *begun = self.calls.run(
             "begin",
             [
                 *(keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue)),
@@ -158,7 +164,7 @@ class Store:
         With ``last``, the answer is not kept for those that are still on their way to it.
         """
         keys = self.keys
-        now, over, *begun = self._run(
+        now, over, *begun = self.calls.run(
             "join",
             [keys.polls, keys.schedule, keys.stats, keys.lots, keys.flows, keys.turns, keys.asking],
             [request, asker, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
@@ -168,7 +174,7 @@ class Store:
     def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
         """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""
         keys = self.keys
-        results, changes = self._patiently(
+        results, changes = self.calls.run_patiently(
             "settle",
             [
                 *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.suspect),
@@ -188,18 +194,18 @@ class Store:
 
     def told(self, poll_id: str, before: str, after: str) -> bool:
         """Note that the changes in the progress ``before`` are told; ``after`` is the same without them."""
-        return bool(self._run("told", [self.keys.polls, self.keys.stats], [poll_id, before, after]))
+        return bool(self.calls.run("told", [self.keys.polls, self.keys.stats], [poll_id, before, after]))
 
     def release(self) -> list[tuple[str, Record]]:
         """Take polls whose held task should be published now."""
         keys = self.keys
         arguments = [_ms(self._settings.lease), RELEASE_LIMIT]
-        return read_records(self._run("release", [keys.polls, keys.releases, keys.stats], arguments))
+        return read_records(self.calls.run("release", [keys.polls, keys.releases, keys.stats], arguments))
 
     def claim(self, poll_id: str) -> Claim:
         """Claim the outcome of a poll, to deliver it."""
         keys = self.keys
-        verdict, *record = self._patiently(
+        verdict, *record = self.calls.run_patiently(
             "claim",
             [keys.polls, keys.releases, keys.ended(poll_id), keys.stats],
             [poll_id, _ms(self._settings.lease)],
@@ -213,7 +219,7 @@ class Store:
             *(keys.polls, keys.releases, keys.ended(poll_id), keys.stats),
             keys.history(poll_id),
         ]
-        return bool(self._patiently("deliver", key_list, [poll_id, _ms(life)]))
+        return bool(self.calls.run_patiently("deliver", key_list, [poll_id, _ms(life)]))
 
     def cancel(self, poll_id: str) -> str:
         """Cancel a poll; return ``cancelled``, the state it had ended in before, or ``unknown``."""
@@ -233,7 +239,7 @@ class Store:
             *(keys.polls, keys.schedule, keys.releases, keys.stats, keys.ended(poll_id)),
             *(keys.suspect, keys.gates, keys.turns, keys.shares, keys.asking),
         ]
-        return str(self._patiently("end", key_list, [poll_id, state, outcome, _ms(life)]).decode())
+        return str(self.calls.run_patiently("end", key_list, [poll_id, state, outcome, _ms(life)]).decode())
 
     def nudge(self, poll_id: str) -> str:
         """Make a poll due now, or when the attempt under way has settled.
@@ -242,7 +248,7 @@ class Store:
         """
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats, keys.nudged]
-        return str(self._patiently("nudge", key_list, [poll_id]).decode())
+        return str(self.calls.run_patiently("nudge", key_list, [poll_id]).decode())
 
     def pause(self, poll_id: str) -> str:
         """Pause a poll; return its state, ``paused`` or ``running`` when it is paused, or ``unknown``."""
@@ -251,31 +257,13 @@ class Store:
             *(keys.polls, keys.schedule, keys.ended(poll_id)),
             *(keys.gates, keys.turns, keys.shares, keys.asking, keys.stats),
         ]
-        return str(self._patiently("pause", key_list, [poll_id]).decode())
+        return str(self.calls.run_patiently("pause", key_list, [poll_id]).decode())
 
     def resume(self, poll_id: str, delay: float = 0.0) -> str:
         """Resume a paused poll, which is due after ``delay`` seconds; return its state, or ``unknown``."""
         keys = self.keys
         key_list = [keys.polls, keys.schedule, keys.ended(poll_id), keys.stats]
-        return str(self._patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
-
-    def shut(self, origin: str) -> bool:
-        """Pause an origin; return whether it was not paused before."""
-        return bool(self._patiently("shut", [self.keys.gates], [origin]))
-
-    def open(self, origin: str) -> bool:
-        """Open an origin, whatever kept its polls; return whether something had."""
-        return bool(self._patiently("open", [self.keys.gates, self.keys.turns], [origin]))
-
-    def govern(self, rules: Mapping[str, Mapping[str, Any] | None]) -> int:
-        """Set the rules of gates by name, None for no rules any more; return how many gates are new."""
-        packed = [msgpack.packb(one) for one in rules.items()]
-        return int(self._patiently("govern", [self.keys.gates, self.keys.turns], packed))
-
-    def adopt(self, here: int, servers: int) -> tuple[int, int]:
-        """Note the shards that take new polls, in this store and by servers; return what was noted before."""
-        known_here, known_servers = self._run("adopt", [self.keys.layout], [here, servers])
-        return known_here, known_servers
+        return str(self.calls.run_patiently("resume", key_list, [poll_id, _ms(delay)]).decode())
 
     def created_ms(self) -> int:
         """Return when the first poll was admitted, in ms by Redis' clock; 0 before."""
@@ -285,13 +273,9 @@ class Store:
     def note(self, counter: str, number: int = 1) -> None:
         """Count what should not happen (`pollers.store.damage`); does without while Redis is away."""
         try:
-            self._run("note", [self.keys.stats], [counter, number])
+            self.calls.run("note", [self.keys.stats], [counter, number])
         except StoreUnavailable as error:
             logger.warning("%d times %s could not be counted: %s", number, counter, error)
-
-    def measure(self, counts: Sequence[bytes], most_origins: int) -> None:
-        """Add what a process has counted (`pollers.store.meter`) to the sums of the system."""
-        self._run("measure", [self.keys.metrics], [most_origins, *counts])
 
     def find(self, poll_id: str) -> Found | None:
         """Return a poll, live or ended, or None when it is not known (any more).
@@ -311,13 +295,6 @@ class Store:
             return None
         due_ms = None if due is None else int(due)
         return Found(Record.unpack(live or ended), due_ms, seconds * 1000 + microseconds // 1000)
-
-    def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
-        return self.calls.run(name, keys, args)
-
-    def _patiently(self, name: str, keys: list[str], args: list[Any]) -> Any:
-        """Run a script that may safely run twice, again over a short outage."""
-        return patiently(self._run, name, keys, args)
 
 
 def _ms(seconds: float) -> int:

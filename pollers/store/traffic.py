@@ -25,7 +25,7 @@ _CONFIGURED = "configured"
 CONDITIONS = ("closed", "approached", "half-open", "open", "held", "paused")
 _LIMIT, _ORIGIN = "limit:", "origin:"
 
-#: What `Store.govern` takes: rules by the names of gates, None for no rules any more.
+#: Rules by the names of gates, None for no rules any more.
 _RulesOfGates = dict[str, dict[str, Any] | None]
 
 
@@ -142,6 +142,18 @@ def introduce(store: Store, origins: Iterable[str]) -> None:
     _enforce(store, lambda rules: rules_for(origins, rules.limits, rules.breaker, shards=store.shards))
 
 
+def shut(polls: Polls, origin: str) -> bool:
+    """Pause an origin; return whether it was not paused before."""
+    paused = [store.calls.run_patiently("shut", [store.keys.gates], [origin]) for store in polls.stores]
+    return any(paused)
+
+
+def reopen(polls: Polls, origin: str) -> bool:
+    """Open an origin, whatever kept its polls; return whether something had."""
+    opened = [_run_on_gates(store, "reopen", [origin]) for store in polls.stores]
+    return any(opened)
+
+
 def gates(polls: Polls, kind: str) -> list[Gate]:
     """Return the gates of a kind, ``limit`` or ``origin``, by name.
 
@@ -205,8 +217,13 @@ def _enforce(store: Store, rules_of_gates: Callable[[Rules], _RulesOfGates]) -> 
     """Give gates their rules; again when somebody else has changed the rules in the meantime."""
     before, rules = None, read_rules(store)
     while rules != before:
-        store.govern(rules_of_gates(rules))
+        packed = [msgpack.packb(one) for one in rules_of_gates(rules).items()]
+        _run_on_gates(store, "govern", packed)
         before, rules = rules, read_rules(store)
+
+
+def _run_on_gates(store: Store, name: str, args: list[Any]) -> Any:
+    return store.calls.run_patiently(name, [store.keys.gates, store.keys.turns], args)
 
 
 def _state(packed: bytes) -> dict[str, Any]:

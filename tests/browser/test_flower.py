@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from pollers import PollCancelled, PollFailed, PollResult, app, poll
 from pollers.politeness import origin_of
 from pollers.runtime import Runtime, runtime_of
-from pollers.store.traffic import configure, set_limit
+from pollers.store.traffic import configure, reopen, set_limit, shut
 from tests.browser.flower import api, details, flower, rows
 from tests.endpoints import Endpoint, Reply
 from tests.system.app import echo
@@ -134,7 +134,7 @@ def test_a_poll_that_is_kept_from_its_first_attempt_has_a_row(
 ) -> None:
     """As soon as that is due; in Flower's API, too."""
     store, origin = runtime_of(app).store, origin_of(endpoint.url("/"))
-    store.shut(origin)
+    shut(store, origin)
     kept = poll.delay(endpoint.script("/kept", Reply(body={"done": False})), until=UNTIL, timeout=600)
     wait_until(lambda: kept.id in api(flower_url, "tasks"))
     assert api(flower_url, f"task/info/{kept.id}")["state"] == states.RECEIVED
@@ -142,7 +142,7 @@ def test_a_poll_that_is_kept_from_its_first_attempt_has_a_row(
     assert (row["state"], row["retries"], row["eta"]) == (states.RECEIVED, "0", "origin paused")
     assert not endpoint.arrivals("/kept")
     kept.cancel()
-    store.open(origin)
+    reopen(store, origin)
 
 
 def test_polls_of_a_held_origin_say_so(browser: Chrome, flower_url: str, endpoint: Endpoint) -> None:

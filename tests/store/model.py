@@ -248,7 +248,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(opens=st.booleans())
     def shut(self, opens: bool) -> None:
         """Somebody pauses an origin, or opens one."""
-        (self.store.open if opens else self.store.shut)(ORIGIN)
+        (traffic.reopen if opens else traffic.shut)(self.store, ORIGIN)
 
     @rule()
     def release(self) -> None:

@@ -189,3 +189,13 @@ def test_a_dispatch_tells_a_new_store_from_the_old_one(world: World) -> None:
     wait_until(lambda: world.now_ms() > before)
     world.admit("c")
     assert created() > before
+
+
+def test_a_dispatch_takes_nothing_from_a_store_that_is_not_the_one_it_knows(world: World) -> None:
+    """Redis was emptied, and has lost the limits: they come first."""
+    world.admit("a")
+    created = world.store.created_ms()
+    for other in (0, created - 1):
+        found = world.store.dispatch("w1", "c", {"": True}, created_ms=other)
+        assert (found.packs, found.more, found.created_ms) == ([], True, created)
+    assert len(world.store.dispatch("w1", "c", {"": True}, created_ms=created).packs) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from bisect import bisect_right
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -120,15 +119,16 @@ def test_a_limit_can_be_changed_while_polls_wait_at_it(still: StillWorld) -> Non
 def test_limits_that_are_changed_by_two_at_once_are_both_in_force(still: StillWorld) -> None:
     """One has read the rules, and gives them to the gates after the other has given them newer ones."""
     other = Store.connect(still.settings)
-    govern = still.store.govern
+    run = still.store.calls.run
 
-    def late(rules: Mapping[str, Mapping[str, Any] | None]) -> int:
-        still.store.govern = govern  # type: ignore[method-assign]
+    def late(name: str, keys: list[str], args: list[Any]) -> Any:
+        assert name == "govern"
+        still.store.calls.run = run  # type: ignore[method-assign]
         traffic.set_limit(other, "b", "20/s")
         traffic.set_limit(other, "a", "3/s")
-        return govern(rules)
+        return run(name, keys, args)
 
-    still.store.govern = late  # type: ignore[method-assign]
+    still.store.calls.run = late  # type: ignore[method-assign]
     traffic.set_limit(still.store, "a", "2/s")
     enforced = {gate.name: gate.state["rules"] for gate in traffic.gates(still.store, "limit")}
     assert enforced == {"a": Limit.parse("3/s").rules(), "b": Limit.parse("20/s").rules()}
@@ -138,7 +138,7 @@ def test_limits_that_are_changed_by_two_at_once_are_both_in_force(still: StillWo
 def test_origins_that_nobody_asks_for_any_more_are_forgotten(still: StillWorld) -> None:
     """Their number does not grow with all that were ever met; those in use, or paused, stay."""
     traffic.configure(still.store, {"named": "1/s", "default": "5/s in-flight 2"}, None)
-    still.store.shut("paused.example.com")
+    traffic.shut(still.store, "paused.example.com")
     for day in range(12):
         admit(still, 1, origin="used.example.com", prefix=f"used-{day}")
         for number in range(20):

@@ -63,7 +63,7 @@ def test_polls_that_a_gate_keeps_from_their_first_attempt_are_told_once(still: S
     still.admit("before", origin=API)
     still.sent()
     still.attempt("before", due_ms=still.now_ms() + 1000)
-    still.store.shut(API)
+    traffic.shut(still.store, API)
     still.admit("new", origin=API)
     kept = []
     for _ in range(4):
@@ -130,7 +130,7 @@ def test_what_is_told_of_an_origin_is_what_breakers_are_called_elsewhere(still: 
     told.append(condition(still))
     still.wait(11)
     told.append(condition(still))
-    still.store.shut(API)
+    traffic.shut(still.store, API)
     told.append(condition(still))
     assert told == ["closed", "open", "half-open", "approached", "closed", "paused"]
 
@@ -211,15 +211,15 @@ def test_a_poll_that_waits_at_an_open_breaker_says_so_when_it_times_out(still: S
 
 def test_an_origin_can_be_paused_and_opened_by_hand(still: StillWorld) -> None:
     """Before any poll is known; its polls end at their deadlines; opening ends holds and breakers too."""
-    assert still.store.shut(API)
-    assert not still.store.shut(API)
+    assert traffic.shut(still.store, API)
+    assert not traffic.shut(still.store, API)
     admit(still, 5)
     still.admit("short", origin=API, timeout=5.0)
     assert sent_over(still, 6) == []
     assert still.record("short").state == "timed_out"
-    assert still.store.open(API)
+    assert traffic.reopen(still.store, API)
     assert len(sent_over(still, 2)) == 5
-    assert not still.store.open(API)
+    assert not traffic.reopen(still.store, API)
 
 
 def test_what_had_passed_its_gates_is_kept_when_the_origin_shuts(still: StillWorld) -> None:
@@ -229,9 +229,9 @@ def test_what_had_passed_its_gates_is_kept_when_the_origin_shuts(still: StillWor
     (blocker,) = still.dispatch()
     admit(still, 5)
     assert still.dispatch() == []
-    still.store.shut(API)
+    traffic.shut(still.store, API)
     still.store.begin(blocker)
     assert still.dispatch() == []
     assert len(still.parked()) == 5
-    still.store.open(API)
+    traffic.reopen(still.store, API)
     assert len(still.dispatch()) == 1

@@ -25,7 +25,7 @@ def explain(world: World, poll_id: str = "p", *, most: int = PAGE) -> Found:
 
 def shut(world: World) -> None:
     """Pause the origin."""
-    world.store.shut(API)
+    traffic.shut(world.store, API)
 
 
 def hold(world: World) -> None:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import msgpack
 import pytest
 
-from pollers.store import Pack, Record, Settlement, scripts
+from pollers.store import Pack, Record, Settlement, scripts, traffic
+from pollers.store.layout import Layout
+from pollers.store.meter import Meter
 from pollers.store.reschedule import Revision, reschedule
 from tests.store.conftest import SPEC, World
 
@@ -35,13 +36,13 @@ class Recorder:
 
     def __init__(self, world: World) -> None:
         self.calls: dict[str, tuple[list[Any], list[Any]]] = {}
-        run = world.store._run
+        run = world.store.calls.run
 
         def noting(name: str, keys: list[Any], args: list[Any]) -> Any:
             self.calls[name] = (keys, args)
             return run(name, keys, args)
 
-        world.store._run = noting  # type: ignore[method-assign]
+        world.store.calls.run = noting  # type: ignore[method-assign]
 
 
 @pytest.fixture
@@ -53,9 +54,9 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     world.store.pause("p")
     world.store.resume("p")
     reschedule(world.store, "p", Revision(SPEC, SPEC, wait=5.0))
-    world.store.govern({"limit:l": {"burst": 1}, "origin:o": None})
-    world.store.shut("o")
-    world.store.open("o")
+    traffic.set_limit(world.store, "l", "10/s")
+    traffic.shut(world.store, "o")
+    traffic.reopen(world.store, "o")
     pack = world.dispatch(("", "far"))[0]
     world.store.begin(Pack(pack.id, pack.queue, pack.polls))
     world.store.join("r", "p", last=True)
@@ -65,9 +66,11 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     world.store.claim("p")
     world.store.deliver("p", 1.0)
     world.store.cancel("p")
-    world.store.adopt(1, 1)
+    Layout(1, 1).noted(world.store)
     world.store.note("malformed")
-    world.store.measure([msgpack.packb(["o", "attempts", 1])], 1)
+    meter = Meter(world.store)
+    meter.call("admit", 0.001)
+    meter.flush()
     return recorder.calls
 
 

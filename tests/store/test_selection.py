@@ -18,6 +18,7 @@ from pollers.store.selection import (
     select_by_due,
 )
 from pollers.store.totals import totals, workers
+from pollers.store.traffic import shut
 from pollers.store.values import Found
 from tests.store.conftest import World
 from tests.waiting import wait_until
@@ -128,7 +129,7 @@ def test_overdue_polls_are_found_in_the_schedule_and_in_lots(world: World) -> No
 def test_parked_polls_are_listed_by_the_time_since_which_they_are_due(world: World) -> None:
     """Before those that are due later, page by page, although the schedule has them at their deadlines."""
     world.admit("soon", delay=5.0, origin="other.example.com")
-    world.store.shut("api.example.com")
+    shut(world.store, "api.example.com")
     for poll_id in ("b", "a", "c"):
         world.admit(poll_id, origin="api.example.com")
         world.dispatch()

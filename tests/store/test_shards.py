@@ -16,7 +16,7 @@ from pollers.store import Pack, Settlement, Shards, Store, Submission, connect_p
 from pollers.store.layout import adopt, forget_retired
 from pollers.store.listing import count_polls, count_workers, polls_in
 from pollers.store.overview import overview
-from pollers.store.traffic import configure, gates, read_rules, set_limit
+from pollers.store.traffic import configure, gates, read_rules, reopen, set_limit, shut
 from pollers.transport import Transport
 from tests.conftest import free_port
 from tests.store.conftest import SPEC
@@ -132,11 +132,11 @@ def test_an_origin_is_paused_in_all_shards(shards: Shards) -> None:
     """And it is shown as what it is where it is shut longest."""
     for store in shards.stores:
         configure(store, {"default": "10/s"}, None)
-    shards.stores[0].shut("o")
+    shut(shards.stores[0], "o")
     assert [gate.condition() for gate in gates(shards, "origin")] == ["paused"]
-    assert shards.shut("o")
-    assert not shards.shut("o")
-    assert shards.open("o")
+    assert shut(shards, "o")
+    assert not shut(shards, "o")
+    assert reopen(shards, "o")
     assert [gate.condition() for gate in gates(shards, "origin")] == ["approached"]
 
 

@@ -86,7 +86,7 @@ def test_monitors_hear_of_a_poll_that_its_origin_keeps(
 ) -> None:
     """Before its first attempt, so that it has a row; once."""
     store, origin = runtime_of(application).store, origin_of(endpoint.url("/"))
-    store.shut(origin)
+    traffic.shut(store, origin)
     with redis.Redis.from_url(shared_redis_url) as client, client.pubsub() as events:
         events.psubscribe("*celeryev*")
         result = poll.delay(endpoint.script("/kept", Reply(body={"done": True})), until="done", timeout=60)
@@ -96,7 +96,7 @@ def test_monitors_hear_of_a_poll_that_its_origin_keeps(
     assert (event["uuid"], event["name"], event["retries"]) == (result.id, "pollers.poll", 0)
     assert event["received"] == pytest.approx(result.status().created.timestamp(), abs=0.01)
     assert not endpoint.arrivals("/kept")
-    store.open(origin)
+    traffic.reopen(store, origin)
     result.get(timeout=10)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pollers import InvalidPoll, overview, poll
-from pollers.task import BATCH
+from pollers.admission import BATCH
 from tests.endpoints import Endpoint, Reply
 
 pytestmark = pytest.mark.usefixtures("worker")

@@ -17,10 +17,13 @@ from textual.widgets import DataTable, Static
 from pollers import PollResult, poll
 from pollers.cli.board import Board
 from pollers.cli.dialogs import Detail
+from pollers.cli.panels import due_cells
 from pollers.cli.screen import Top
 from pollers.runtime import runtime_of
+from pollers.store.traffic import reopen, shut
 from tests.endpoints import Endpoint, Reply
 from tests.system.commands import Commands
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -72,6 +75,23 @@ def test_polls_are_watched_and_steered_by_keys(endpoint: Endpoint, application: 
 
     asyncio.run(main())
     assert failing.cancel()
+
+
+def test_it_says_why_a_poll_waits_that_is_due(endpoint: Endpoint, application: Celery) -> None:
+    """Its origin, which is another than that of the other tests, is paused."""
+    url = endpoint.script("/kept", Reply(body={})).replace("127.0.0.1", "localhost")
+    polls, origin = runtime_of(application).store, url.removesuffix("/kept")
+    shut(polls, origin)
+    try:
+        kept = poll.delay(url, until="done", timeout=600, tags=["top-four"])
+        board = Board(polls)
+        wait_until(lambda: [row.late for row in board.look("top-four").due] != [None])
+        (row,) = board.look("top-four").due
+        assert (row.status.id, row.status.why_waiting) == (kept.id, "origin paused")
+        assert str(due_cells(row)[1]) == "origin paused"
+    finally:
+        reopen(polls, origin)
+    assert kept.cancel()
 
 
 @pytest.mark.slow

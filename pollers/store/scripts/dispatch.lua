@@ -35,8 +35,9 @@
 --   ARGV[10] -> attempts in a row that have died when a poll is a suspect
 --   ARGV[11] -> ms that an attempt may take beyond its span before its lease runs out
 --   ARGV[12] -> ms before its deadline at which a poll passes an open breaker; 0 when it does not
---   ARGV[13 + 2i] -> name of queue i (from 0), empty for Celery's own routing
---   ARGV[14 + 2i] -> 1 when the calling worker consumes queue i, else 0
+--   ARGV[13] -> when the store's first poll was admitted, in ms, as far as the caller knows; -1 when it does not mind
+--   ARGV[14 + 2i] -> name of queue i (from 0), empty for Celery's own routing
+--   ARGV[15 + 2i] -> 1 when the calling worker consumes queue i, else 0
 --
 -- Output: {now, next, releasing, unknown, packs, unreadable, created, strangers, more, kept}: the moment of the call in
 --   ms; when the next poll is due in ms, -1 for none; outcomes to be published now; names of queues met that were
@@ -56,7 +57,7 @@ local worker, worker_life, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local grace, most, pack_size = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local backlog, call_id = tonumber(ARGV[7]), ARGV[8]
 local most_crashes, suspicious, margin = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local last_call = tonumber(ARGV[12])
+local last_call, known_created = tonumber(ARGV[12]), tonumber(ARGV[13])
 
 -- Parked polls of a lot that are read at a time.
 local CHUNK = 20
@@ -68,6 +69,11 @@ local MOST_PARKED = 100
 local FETCHED = 100 -- records of due polls at a time
 
 local now = clock_ms()
+
+-- Redis was emptied, or has its first poll: before any goes, the caller sees to it that the limits are here.
+local created = tonumber(redis.call('HGET', stats, 'created') or 0)
+if known_created >= 0 and known_created ~= created then return { now, -1, 0, {}, {}, {}, created, {}, 1, {} } end
+
 local unknown, unreadable, strangers, kept, queues = {}, {}, {}, {}, {}
 local counts, crashed, packs_lost = {}, 0, 0
 sending.now, sending.lease, sending.schedule, sending.suspect = now, lease, schedule, suspect
@@ -77,13 +83,13 @@ local gated = redis.call('EXISTS', traffic.gates, rules) > 0
 local limited = gated and redis.call('EXISTS', traffic.shares) > 0
 local learning = gated and redis.call('EXISTS', rules) > 0
 
-for i = 0, (#ARGV - 12) / 2 - 1 do
-  local queue = { name = ARGV[13 + 2 * i], queued = KEYS[14 + 2 * i], pack = nil }
+for i = 0, (#ARGV - 13) / 2 - 1 do
+  local queue = { name = ARGV[14 + 2 * i], queued = KEYS[14 + 2 * i], pack = nil }
   queue.lot = 'queue:' .. queue.name
   local workers = KEYS[15 + 2 * i]
   local latest = redis.call('ZRANGE', workers, -1, -1, 'WITHSCORES')
   last_seen = math.max(last_seen, tonumber(latest[2] or 0))
-  if ARGV[14 + 2 * i] == '1' then redis.call('ZADD', workers, now, worker) end
+  if ARGV[15 + 2 * i] == '1' then redis.call('ZADD', workers, now, worker) end
   redis.call('ZREMRANGEBYSCORE', workers, '-inf', now - worker_life)
   packs_lost = packs_lost + redis.call('ZREMRANGEBYSCORE', queue.queued, '-inf', now)
   queue.workers = redis.call('ZCARD', workers)
@@ -298,7 +304,6 @@ local more = looked_at < #due_polls or #due_polls == 2 * most or #turns == MOST_
 local first = redis.call('ZRANGE', schedule, 0, 0, 'WITHSCORES')
 local turn = redis.call('ZRANGE', traffic.turns, 0, 0, 'WITHSCORES')
 local next_due = math.min(tonumber(first[2] or math.huge), math.ceil(tonumber(turn[2] or math.huge)))
-local created = tonumber(redis.call('HGET', stats, 'created') or 0)
 return {
   now, next_due < math.huge and next_due or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, sending.packs,
   unreadable, created, strangers, more and 1 or 0, kept,
