@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import deque
 from datetime import UTC, datetime
 from itertools import islice, pairwise
@@ -89,12 +90,14 @@ class Snapshot:
 
 
 class Board:
-    """Takes one snapshot after the other, about one a second."""
+    """Takes one snapshot after the other, about one a second. Safe to share between threads."""
 
     def __init__(self, store: Polls) -> None:
         self.store = store
         self._readings: deque[Totals] = deque(maxlen=READINGS + 1)
         self._rounds = Rounds(store)
+        # A filter that is typed asks for a snapshot while the one of this second is being taken.
+        self._lock = threading.Lock()
 
     def look(self, text: str = "") -> Snapshot:
         """Take a snapshot; only polls in which a text is found are listed.
@@ -103,9 +106,13 @@ class Board:
             StoreUnavailable: Redis cannot be reached.
 
         """
+        with self._lock:
+            return self._look(text.strip().lower())
+
+    def _look(self, text: str) -> Snapshot:
         self._readings.append(totals(self.store))
         self._rounds.go_on(STRIDE)
-        counts, text = overview(self.store), text.strip().lower()
+        counts = overview(self.store)
         first, last = self._readings[0], self._readings[-1]
         live = counts.waiting + counts.due
         held = dict(islice(parked(self.store), LOOKED_AT if text else ROWS))

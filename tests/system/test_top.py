@@ -7,6 +7,7 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,16 @@ def test_it_says_why_a_poll_waits_that_is_due(endpoint: Endpoint, application: C
         assert str(due_cells(row)[1]) == "origin paused"
     finally:
         reopen(polls, origin)
+    assert kept.cancel()
+
+
+def test_snapshots_may_be_taken_at_the_same_time(endpoint: Endpoint, application: Celery) -> None:
+    """As the screen does while a filter is typed."""
+    kept = submit(endpoint, "/run", Reply(body={}), "top-five")
+    board = Board(runtime_of(application).store)
+    with ThreadPoolExecutor(4) as threads:
+        snapshots = list(threads.map(lambda _: board.look("top-five"), range(40)))
+    assert [row.status.id for snapshot in snapshots for row in snapshot.due] == [kept.id] * 40
     assert kept.cancel()
 
 
