@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from functools import lru_cache
+from urllib.parse import SplitResult, urlsplit
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 #: A part of a host name (RFC 1035, section 2.3.4), with the underscores of containers' names; letters of
@@ -13,6 +14,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _LABEL = re.compile(r"[\w-]{1,63}")
 _LONGEST_HOST = 253
 _URL_HINT = "it should be an absolute http or https URL, such as https://api.example.com/jobs/42"
+_SPACE = re.compile(r"[\x00-\x20]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -23,14 +25,12 @@ def url(value: object) -> str:
     text = value.strip()
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
+        names_host = _names_host(parts.netloc)
     except ValueError as error:
         raise ValueError(f"is not a URL ({error}); {_URL_HINT}") from error
     if parts.scheme.lower() not in {"http", "https"}:
         raise ValueError(f"has the scheme {parts.scheme!r}; {_URL_HINT}")
-    # Some programs read a backslash as a slash, and would find another host (WHATWG URL, section 4.4).
-    misread = "\\" in parts.netloc or any(ord(letter) <= 32 for letter in text)
-    if port == 0 or misread or not _is_host(host):
+    if not names_host or _SPACE.search(text):
         raise ValueError(f"has no valid host, or a space; {_URL_HINT}")
     return text
 
@@ -54,6 +54,13 @@ def header_name(value: object) -> str:
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise ValueError(f"has {value!r:.60}, which is not a header name")
     return value
+
+
+@lru_cache(maxsize=1024)  # many polls have few hosts
+def _names_host(netloc: str) -> bool:
+    parts = SplitResult("", netloc, "", "", "")
+    # Some programs read a backslash as a slash, and would find another host (WHATWG URL, section 4.4).
+    return parts.port != 0 and "\\" not in netloc and _is_host(parts.hostname or "")
 
 
 def _is_host(host: str) -> bool:

@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pollers.durations import parse_duration
 
@@ -35,7 +36,13 @@ def origin_of(url: str) -> str:
     The usual one is written short, as every waiting poll carries its origin: ``host`` is https at port 443.
     """
     parts = urlsplit(url)
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
+    return _origin(parts.scheme.lower(), parts.netloc)
+
+
+@lru_cache(maxsize=1024)  # many polls have few origins
+def _origin(scheme: str, netloc: str) -> str:
+    parts = SplitResult(scheme, netloc, "", "", "")
+    host = (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host
     port = "" if parts.port in (None, _PORTS.get(scheme)) else f":{parts.port}"
     return host if scheme == "https" and not port else f"{scheme}://{host}{port}"

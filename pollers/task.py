@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from celery import states
@@ -247,9 +247,12 @@ class PollTask(Unlimited):
             self._runtime.check_credential(spec.webhook["auth"], here=False, field="webhook")
         return spec
 
-    @property
+    @cached_property
     def ignore_result(self) -> bool:
-        """Whether outcomes are not stored, where a call does not say it: applications share this class."""
+        """Whether outcomes are not stored, where a call does not say it.
+
+        Of each application's own task, when it is first used: Celery would note it for their common class.
+        """
         return bool(self._get_app().conf.task_ignore_result)
 
     def _admit(self, poll_id: str, spec: PollSpec, options: dict[str, Any]) -> Submission:
