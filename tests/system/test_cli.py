@@ -706,7 +706,16 @@ def test_dev_runs_polls_until_ctrl_c(alone: Commands, endpoint: Endpoint) -> Non
     assert re.search(r"Flower  http://127\.0\.0\.1:\d+", stopped.out)
 
 
+@pytest.fixture
+def hangups_count() -> Iterator[None]:
+    """Let what is started here end with its terminal, whatever these tests were started under (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("hangups_count")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_child_of_dev_outlives_it(pollers: Commands, how: signal.Signals) -> None:
     """However it ends: asked to, with its terminal, or killed."""
