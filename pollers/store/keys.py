@@ -36,7 +36,8 @@ class Keys:
         #: ZSET, text -> 0: due polls that are parked, sorted by lot, priority and tag
         #: (``scripts/lots.lua``). About 150 bytes each.
         self.lots = tag + "lots"
-        #: HASH, lot -> what it remembers, as a MessagePack map. Only lots with polls in them.
+        #: HASH, lot -> what it remembers, as a MessagePack map; and for each tenant with polls in it, where
+        #: the last of them ends. Only lots with polls in them.
         self.flows = tag + "flows"
         #: HASH, poll id -> the limit in whose number of attempts in flight it counts.
         self.shares = tag + "shares"

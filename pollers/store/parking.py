@@ -59,12 +59,18 @@ def entries(store: Store) -> Iterator[list[tuple[str, int]]]:
         with translated_errors(store.client):
             raw = store.client.zrangebylex(store.keys.lots, start, "+", start=0, num=PAGE)
         members = cast("list[bytes]", raw)
-        parts = (member.decode().rsplit("\0", 2) for member in members)
         if members:
-            yield [(poll_id, int(due)) for _, due, poll_id in parts]
+            yield [entry(member) for member in members]
         if len(members) < PAGE:
             return
         start = b"(" + members[-1]
+
+
+def entry(member: bytes) -> tuple[str, int]:
+    """Return the poll that a member of the lots stands for, and since when it has been due, in ms."""
+    # Lot, priority, tag, due time, tenant, id (``scripts/lots.lua``).
+    _, due, _, poll_id = member.decode().rsplit("\0", 3)
+    return poll_id, int(due)
 
 
 def due_times(store: Store) -> dict[str, int]:

@@ -171,15 +171,19 @@ def _gates(store: Store, kind: str) -> list[Gate]:
     with translated_errors(store.client):
         pipe = store.client.pipeline(transaction=False)
         pipe.hgetall(store.keys.gates)
-        pipe.hgetall(store.keys.flows)
         pipe.time()
-        raw, flows, (seconds, microseconds) = pipe.execute()
+        raw, (seconds, microseconds) = pipe.execute()
+        states = {name: state for name, state in raw.items() if name.decode().startswith(prefix)}
+        lots = cast("list[bytes | None]", store.client.hmget(store.keys.flows, [*states]) if states else [])
     now_ms = seconds * 1000 + microseconds // 1000
-    sizes = {name.decode(): int(msgpack.unpackb(flow)["size"]) for name, flow in flows.items()}
     return [
-        Gate(name.decode().removeprefix(prefix), _state(state), sizes.get(name.decode(), 0), now_ms)
-        for name, state in raw.items()
-        if name.decode().startswith(prefix)
+        Gate(
+            name.decode().removeprefix(prefix),
+            _state(state),
+            int(msgpack.unpackb(lot)["size"]) if lot else 0,
+            now_ms,
+        )
+        for (name, state), lot in zip(states.items(), lots, strict=True)
     ]
 
 

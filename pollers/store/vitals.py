@@ -11,6 +11,7 @@ from pollers.errors import UnreadableRecord
 from pollers.politeness import PRIORITIES
 from pollers.store.connection import translated_errors
 from pollers.store.listing import known_queues
+from pollers.store.parking import entry
 from pollers.store.record import Record
 from pollers.store.shards import Polls
 from pollers.store.store import WORKER_LIFE_MS, Store
@@ -124,14 +125,13 @@ def _parked_since(store: Store, queues: Iterable[str]) -> list[int]:
         pipe = store.client.pipeline(transaction=False)
         for queue in queues:
             for priority in PRIORITIES.values():
-                # Members of lots: lot, priority, tag, due time, id (``scripts/lots.lua``).
                 lot = f"queue:{queue}\0{priority}"
                 pipe.zrangebylex(store.keys.lots, f"[{lot}\0", f"({lot}\1", 0, _ENTRIES)
-        members = [member.decode().split("\0") for found in pipe.execute() for member in found]
-        if not members:
+        parked = [entry(member) for found in pipe.execute() for member in found]
+        if not parked:
             return []
-        live = store.client.zmscore(store.keys.schedule, [member[-1] for member in members])
-    return [int(member[-2]) for member, score in zip(members, live, strict=True) if score is not None]
+        live = store.client.zmscore(store.keys.schedule, [poll_id for poll_id, _ in parked])
+    return [due for (_, due), score in zip(parked, live, strict=True) if score is not None]
 
 
 def worker_names(polls: Polls) -> set[str]:

@@ -112,6 +112,43 @@ def test_lots_leave_nothing_behind(still: StillWorld) -> None:
     assert still.store.client.exists(keys.lots, keys.flows, keys.turns) == 0
 
 
+def test_what_a_lot_remembers_does_not_grow_with_its_tenants(still: StillWorld) -> None:
+    """It is read and written in each call: of each tenant that has polls parked, the hash has a field."""
+    saturate(still)
+    for number in range(300):
+        admit(still, 1, prefix=f"p{number}-", tenant=f"tenant-{number}")
+    for _ in range(5):
+        still.dispatch()
+    client, flows = still.store.client, still.store.keys.flows
+    assert client.hlen(flows) == 301
+    assert client.hstrlen(flows, "queue:") < 100
+    assert len(served(still, 300)) == 300
+    assert client.hkeys(flows) == []
+
+
+def test_a_tenant_with_one_poll_at_a_time_takes_no_more_than_its_share(still: StillWorld) -> None:
+    """Though it has none parked whenever one of its polls comes due."""
+    saturate(still)
+    admit(still, 10, prefix="m", tenant="m")
+    assert still.dispatch() == []
+    order = []
+    for number in range(10):
+        admit(still, 1, prefix=f"o{number}-", tenant="o")
+        order += served(still, 2)
+    assert Counter(order) == {"m": 10, "o": 10}
+
+
+def test_members_of_lots_that_nobody_can_read_stop_nothing(still: StillWorld) -> None:
+    """Written by hand, or by a version that had another form."""
+    saturate(still)
+    admit(still, 3, tenant="t")
+    assert still.dispatch() == []
+    damaged = {"queue:\0001\0nonsense": 0, "queue:\0001\000000000000000\0001\0p": 0}
+    still.store.client.zadd(still.store.keys.lots, damaged)
+    assert len(served(still, 3)) == 3
+    assert still.parked() == set()
+
+
 def test_a_lot_that_was_removed_by_hand_keeps_nobody_out(still: StillWorld) -> None:
     """What comes due later goes its way."""
     traffic.configure(still.store, {API: "1/s"}, None)

@@ -125,7 +125,7 @@ def test_a_paused_poll_is_paused(world: World) -> None:
 def test_among_very_many_the_reason_is_told_without_the_due_time(world: World) -> None:
     """As one poll is not worth going through all of them."""
     shut(world)
-    members = {f"limit:l\0001\0{number:012d}\0{world.now_ms()}\0other{number}": 0 for number in range(PAGE)}
+    members = {f"limit:l\0001\0{number:012d}\0{world.now_ms()}\0\0other{number}": 0 for number in range(PAGE)}
     world.store.client.zadd(world.store.keys.lots, members)
     world.admit("p", origin=API)
     world.dispatch()

@@ -114,7 +114,7 @@ def test_overdue_polls_are_found_in_the_schedule_and_in_lots(world: World) -> No
     deadline = world.record("late2").deadline_ms
     world.store.client.zadd(world.store.keys.schedule, {"late2": deadline})
     world.store.client.zadd(
-        world.store.keys.lots, {"queue:\0001\000000000000001\0" + f"{now - 30_000}\0late2": 0}
+        world.store.keys.lots, {"queue:\0001\000000000000001\0" + f"{now - 30_000}\0\0late2": 0}
     )
 
     assert ids(select(world.store, Selection(overdue=1.0))) == ["late0", "late1", "late2"]
@@ -151,7 +151,7 @@ def test_all_that_are_parked_are_found(world: World) -> None:
     now = world.now_ms()
     for number in range(PAGE + 10):
         world.admit(f"p{number}", delay=60.0)
-        member = f"limit:l\0001\0{number:012d}\0{now}\0p{number}"
+        member = f"limit:l\0001\0{number:012d}\0{now}\0\0p{number}"
         world.store.client.zadd(world.store.keys.lots, {member: 0})
     assert len(ids(parked(world.store))) == PAGE + 10
 
