@@ -10,6 +10,7 @@ import dataclasses
 import gc
 import logging
 import os
+import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -29,7 +30,7 @@ from pollers.sending import is_outage, send_packs
 from pollers.store import Dispatch, Record, Store
 from pollers.store.connection import must_answer, place
 from pollers.store.layout import adopt, forget_retired
-from pollers.store.listing import known_queues, read_found
+from pollers.store.listing import read_found
 from pollers.store.risks import Risk, risks
 from pollers.store.traffic import configure, introduce
 
@@ -46,6 +47,8 @@ MORE_TICK = 0.002
 LONGEST_TICK = 0.125
 #: Seconds between two calls while Redis cannot be reached.
 OUTAGE_TICK = 1.0
+#: Seconds after which queues of others are forgotten, until one of their polls is met again.
+REMEMBERED = 60.0
 #: Exit code of a worker that cannot work with its settings: EX_CONFIG of sysexits.h.
 UNUSABLE = 78
 
@@ -110,6 +113,7 @@ class Dispatching:
         self._consumes: Callable[[], frozenset[str]] = frozenset
         self._consumed: frozenset[str] = frozenset()
         self._queues: dict[str, bool] = {}
+        self._forget_at = 0.0
         self._outage = False
         self._calls = count()
         self._created_ms: int | None = None
@@ -169,7 +173,7 @@ class Dispatching:
             self._look_at_queues(self._consumes())
             self._prepared = True
             self._warn_of_risks()
-        elif (consumed := self._consumes()) != self._consumed:
+        elif (consumed := self._consumes()) != self._consumed or time.monotonic() >= self._forget_at:
             self._look_at_queues(consumed)
         call_id = f"{self._name}.{next(self._calls)}"
         found = self._store.dispatch(self._name, call_id, self._queues, created_ms=self._created_ms)
@@ -246,15 +250,15 @@ class Dispatching:
         self._entry = self._timer.call_after(delay, self.tick)
 
     def _look_at_queues(self, consumed: frozenset[str]) -> None:
-        """Map each known queue to whether this worker consumes it; '' is Celery's own routing."""
+        """Map each queue to whether this worker consumes it; '' is Celery's own routing.
+
+        Those of others come in when one of their polls is met: there may be thousands, each with its price.
+        """
         routed = self._app.amqp.router.route({}, ATTEMPT)["queue"].name
-        queues = {
-            "": routed in consumed,
-            **{queue: queue in consumed for queue in known_queues(self._store)},
-            **dict.fromkeys(consumed, True),
-        }
+        queues = {"": routed in consumed, **dict.fromkeys(consumed, True)}
         self._store.withdraw(self._name, [name for name in self._queues if not queues.get(name)])
         self._queues, self._consumed = queues, consumed
+        self._forget_at = time.monotonic() + REMEMBERED
 
 
 def _next_tick(found: Dispatch, shortest: float) -> float:

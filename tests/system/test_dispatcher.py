@@ -102,6 +102,27 @@ def test_limits_are_kept_in_a_redis_that_was_emptied(
     assert moments[polls + 5] - moments[polls] > 2.2
 
 
+def test_queues_that_polls_once_asked_for_cost_nothing(
+    redis_url: str, store: Store, endpoint: Endpoint
+) -> None:
+    """As where each tenant has its own; nor does the queue of another worker, for long."""
+    store.client.sadd(store.keys.queues, *(f"tenant-{number}" for number in range(500)))
+
+    def looks_and_calls() -> tuple[int, int]:
+        statistics = store.client.info("commandstats")
+        return statistics["cmdstat_zremrangebyscore"]["calls"], statistics["cmdstat_evalsha"]["calls"]
+
+    with Worker(redis_url, name="queues"):
+        store.admit(_poll("p", endpoint.becomes("/a", {"status": "completed"}, after=3)))
+        wait_until(lambda: store.find("p") is None or store.find("p").record.ended)  # type: ignore[union-attr]
+        looks, calls = looks_and_calls()
+        wait_until(lambda: looks_and_calls()[1] >= calls + 20)
+        looks, calls = (
+            after - before for after, before in zip(looks_and_calls(), (looks, calls), strict=True)
+        )
+    assert looks <= 4 * calls
+
+
 def test_a_worker_that_may_not_ask_info_keeps_limits(
     narrow_redis_url: str, store: Store, endpoint: Endpoint
 ) -> None:
