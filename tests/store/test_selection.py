@@ -6,6 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+import redis
+
+from pollers.errors import StoreUnavailable
+from pollers.store import Submission
 from pollers.store.failing import Rounds
 from pollers.store.parking import parked
 from pollers.store.selection import (
@@ -20,7 +25,7 @@ from pollers.store.selection import (
 from pollers.store.totals import totals, workers
 from pollers.store.traffic import shut
 from pollers.store.values import Found
-from tests.store.conftest import World
+from tests.store.conftest import SPEC, World
 from tests.waiting import wait_until
 
 
@@ -174,6 +179,29 @@ def test_the_polls_with_most_errors_are_found_bit_by_bit(world: World) -> None:
     for _ in range(2):
         rounds.go_on(1000)
     assert [poll_id for poll_id, _ in rounds.worst()] == ["p1", "p2"]
+
+
+def test_an_outage_does_not_end_the_round_of_the_errors(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins anew, so that nobody takes a part of the polls for all of them."""
+    world.store.admit_many([Submission(f"p{n}", spec=SPEC, span=1.0, timeout=60.0) for n in range(1500)])
+    rounds = Rounds(world.store)
+    rounds.go_on(10)
+    assert 0 < rounds.looked < 1500
+
+    def away(*_: object, **__: object) -> None:
+        raise redis.ConnectionError("gone")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(world.store.client, "hscan", away)
+        with pytest.raises(StoreUnavailable):
+            rounds.go_on(1500)
+    assert (rounds.looked, rounds.size) == (0, 0)
+    rounds.go_on(10)
+    assert (0 < rounds.looked < 1500, rounds.size) == (True, 0)
+    rounds.go_on(1500)
+    assert rounds.size == 1500
 
 
 def test_two_readings_of_the_totals_give_rates(world: World) -> None:
