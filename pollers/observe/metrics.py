@@ -92,14 +92,13 @@ def registry_of(polls: Polls, version: str) -> CollectorRegistry:
 
 
 def _polls(now: Overview, stats: Mapping[str, int]) -> Iterator[Metric]:
-    running = min(now.running, now.waiting)
     yield _labelled(
         GaugeMetricFamily("pollers_polls", "Polls by state.", labels=["state"]),
         {
-            ("waiting",): now.waiting - running,
+            ("waiting",): now.waiting,
             ("due",): max(0, now.due - now.parked),
             ("parked",): now.parked,
-            ("running",): running,
+            ("running",): now.running,
             ("releasing",): now.releasing,
         },
     )

@@ -12,7 +12,7 @@ from pollers.observe.metrics import PollersCollector
 from pollers.settings import Settings
 from pollers.store import Pack, Record, Settlement, Store
 from pollers.store.meter import MOST_ORIGINS, Meter
-from pollers.store.overview import counters
+from pollers.store.overview import counters, overview
 from pollers.store.traffic import configure
 from tests.conftest import free_port
 from tests.store.conftest import World
@@ -139,7 +139,8 @@ def test_polls_and_lateness_are_told_as_the_store_has_them(world: World) -> None
     world.store.cancel("overdue")
     due = world.now_ms() - 2000
     world.store.begin(Pack(pack.id, "", [part for name in "abcd" for part in (name, 1, due)]))
-    told = metrics(world)
+    told, counted = metrics(world), overview(world.store)
+    assert (counted.waiting, counted.due, counted.running) == (1, 0, 4)
     assert told["pollers_polls"] == {
         ("waiting",): 1,
         ("due",): 0,
@@ -154,6 +155,15 @@ def test_polls_and_lateness_are_told_as_the_store_has_them(world: World) -> None
     assert 8 <= told["pollers_lateness_seconds_sum"][()] < 12
     assert (told["pollers_pack_polls_count"][()], told["pollers_pack_polls_sum"][()]) == (1, 5)
     assert told["pollers_workers"] == {("(default)",): 1}
+
+
+def test_a_poll_whose_worker_is_lost_is_due_and_not_running(world: World) -> None:
+    """So that the numbers of an overview add up to the polls that live."""
+    world.begin(world.admit())
+    assert (overview(world.store).waiting, overview(world.store).running) == (0, 1)
+    world.store.client.zadd(world.store.keys.schedule, {"p": world.now_ms() - 2000})
+    counted = overview(world.store)
+    assert (counted.waiting, counted.due, counted.running) == (0, 1, 0)
 
 
 @pytest.fixture
