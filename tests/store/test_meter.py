@@ -40,7 +40,7 @@ def metrics(world: World) -> dict[str, dict[tuple[str, ...], float]]:
     return found
 
 
-def test_attempts_are_counted_by_origin_outcome_and_status(world: World) -> None:
+def test_attempts_are_counted_by_origin_decision_and_status(world: World) -> None:
     """And the time of their requests, in buckets that double."""
     meter = Meter(world.store)
     count_attempts(
@@ -57,10 +57,10 @@ def test_attempts_are_counted_by_origin_outcome_and_status(world: World) -> None
     meter.flush()
     told = metrics(world)
     assert told["pollers_attempts_total"] == {
-        ("a", "waiting", "2xx"): 2,
-        ("a", "failed", "5xx"): 1,
-        ("a", "refused", "none"): 1,
-        ("other", "waiting", "4xx"): 1,
+        ("pending", "a", "2xx"): 2,
+        ("failed", "a", "5xx"): 1,
+        ("refused", "a", "none"): 1,
+        ("pending", "other", "4xx"): 1,
     }
     assert told["pollers_request_duration_seconds_sum"] == {("a",): 0.113, ("other",): 0.003}
     buckets = told["pollers_request_duration_seconds_bucket"]
@@ -89,8 +89,8 @@ def test_origins_beyond_the_first_are_counted_together(world: World) -> None:
     second.flush()
     counted = metrics(world)["pollers_attempts_total"]
     assert len(counted) == MOST_ORIGINS + 1
-    assert counted["o00", "waiting", "2xx"] == 2
-    assert counted["other", "waiting", "2xx"] == 11
+    assert counted["pending", "o00", "2xx"] == 2
+    assert counted["pending", "other", "2xx"] == 11
 
 
 def test_gates_beyond_the_first_are_told_together(world: World) -> None:
@@ -117,12 +117,12 @@ def test_counts_arrive_within_about_a_second(world: World) -> None:
     meter = Meter(world.store)
     meter.flush_each_second()
     count_attempts(meter, [settled("a", '[200,"",1,1]')])
-    wait_until(lambda: summed(world).get("attempts:2xx:waiting:a") == 1, 3)
+    wait_until(lambda: summed(world).get("attempts:2xx:pending:a") == 1, 3)
     asked = Meter(world.store)
     asked.flush_when_due()
     count_attempts(asked, [settled("b", '[200,"",1,1]')])
     wait_until(
-        lambda: asked.flush_when_due() or "attempts:2xx:waiting:b" in summed(world),
+        lambda: asked.flush_when_due() or "attempts:2xx:pending:b" in summed(world),
         3,
     )
 
