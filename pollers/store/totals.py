@@ -20,8 +20,6 @@ class Totals(NamedTuple):
     attempts: int
     #: Attempts that met trouble: no response, or a status such as 503 (what a breaker counts).
     errors: int
-    #: Polls that have reached a terminal state.
-    ended: int
     #: The histogram of lateness, as `pollers.store.overview` reads it.
     lateness: dict[str, int]
 
@@ -59,7 +57,6 @@ def totals(polls: Polls) -> Totals:
         at_ms=seconds * 1000 + microseconds // 1000,
         attempts=stats.get("begun", 0),
         errors=stats.get("troubled", 0),
-        ended=sum(stats.get(state, 0) for state in ("succeeded", "failed", "timed_out", "cancelled")),
         lateness={name: count for name, count in stats.items() if name.startswith("lateness:")},
     )
 

@@ -29,8 +29,6 @@ class Report(NamedTuple):
     clock: float
     #: Whether it sends events.
     events: bool
-    #: Queues that it consumes.
-    queues: list[str]
     #: The credentials, of those that it was asked for, that it does not have.
     unknown_credentials: list[str]
     #: The settings that all workers should have in common, as text.
