@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,12 +11,12 @@ from pollers.engine import Settled
 from pollers.observe.counting import count_attempts
 from pollers.observe.metrics import PollersCollector
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement, Store
+from pollers.store import Pack, Record, Settlement, Store, Submission
 from pollers.store.meter import MOST_ORIGINS, Meter
 from pollers.store.overview import counters, overview
 from pollers.store.traffic import configure
 from tests.conftest import free_port
-from tests.store.conftest import World
+from tests.store.conftest import SPEC, World
 from tests.waiting import wait_until
 
 
@@ -110,6 +111,18 @@ def test_calls_of_redis_are_counted_by_script(world: World) -> None:
     meter.flush()
     told = metrics(world)["pollers_redis_call_seconds_count"]
     assert (told["admit",], told["dispatch",]) == (1, 1)
+
+
+def test_calls_that_are_sent_together_share_their_time(world: World) -> None:
+    """Each counts, and is as long as its part."""
+    heard: list[tuple[str, float]] = []
+    world.store.calls.on_call = lambda name, seconds: heard.append((name, seconds))
+    began = time.perf_counter()
+    assert world.store.admit_many([]) == []
+    world.store.admit_many([Submission(f"p{n}", spec=SPEC, span=1.0, timeout=60.0) for n in range(200)])
+    taken = time.perf_counter() - began
+    assert [name for name, _ in heard] == ["admit"] * 200
+    assert 0 < sum(seconds for _, seconds in heard) < taken
 
 
 def test_counts_arrive_within_about_a_second(world: World) -> None:
