@@ -228,3 +228,13 @@ def test_workers_are_told_with_their_queues(world: World) -> None:
     one, other = workers(world.store)
     assert (one.name, one.queues, other.name, other.queues) == ("w1", ["", "slow"], "w2", ["slow"])
     assert 0 <= one.seen < 2
+
+
+def test_a_worker_has_the_name_that_celery_knows_it_by(world: World) -> None:
+    """One that was started again a moment ago is one worker, with the queues of both processes."""
+    for name, queues in (("w1@a.b.7.0a1b2c3d", ("", "slow")), ("w1@a.b.8.4e5f6a7b", ("slow", "far"))):
+        world.store.dispatch(name, f"c-{name}", dict.fromkeys(queues, True))
+    world.admit("p", queue="slow")
+    world.admit("q", queue="far")
+    (one,) = workers(world.store)
+    assert (one.name, one.queues) == ("w1@a.b", ["", "far", "slow"])
