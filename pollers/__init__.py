@@ -12,6 +12,7 @@ from pollers.cadence import Exponential, Linear
 from pollers.errors import (
     AlreadyEnded,
     InvalidPoll,
+    InvalidSetting,
     PollCancelled,
     PollEnded,
     PollError,
@@ -65,6 +66,7 @@ __all__ = [
     "AlreadyEnded",
     "Exponential",
     "InvalidPoll",
+    "InvalidSetting",
     "LastAnswer",
     "Linear",
     "Match",

@@ -12,11 +12,11 @@ from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init, worker_init, worker_shutting_down
 
 from pollers.attempt_task import ATTEMPT, AttemptTask
-from pollers.errors import PollEnded
+from pollers.errors import InvalidSetting, PollEnded
 from pollers.held import POLL
 from pollers.redis_address import is_cluster, redis_address
 from pollers.runtime import runtime_of, use
-from pollers.settings import InvalidSetting, Settings
+from pollers.settings import Settings
 from pollers.task import PollTask
 
 #: The worker's steps, by name: only workers import them.

@@ -41,7 +41,7 @@ def install() -> None:
 
 
 def diagnose(state: Any, credentials: Sequence[str] = (), **kwargs: Any) -> dict[str, Any]:
-    """Tell what `pollers doctor` compares (`pollers.cli.examination.worker.Report`)."""
+    """Tell what `pollers doctor` compares (`pollers.cli.examination.workers.Report`)."""
     runtime = runtime_of(state.app)
     try:
         seconds, microseconds = runtime.store.stores[0].client.time()
@@ -53,7 +53,6 @@ def diagnose(state: Any, credentials: Sequence[str] = (), **kwargs: Any) -> dict
         "version": version("pollers"),
         "clock": clock,
         "events": runtime.events_enabled(),
-        "queues": sorted(state.app.amqp.queues.consume_from),
         "unknown_credentials": [
             name for name in credentials if not runtime.transport.keyring.knows(str(name))
         ],

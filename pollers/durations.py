@@ -59,3 +59,11 @@ def format_duration(seconds: float) -> str:
     if seconds or not parts:
         parts.append(f"{round(seconds, 3):g}s")
     return "".join(parts)
+
+
+def approximate(seconds: float) -> str:
+    """Return a duration at a reader's precision: ``0.4s``, ``12s``, ``2h30m``; never negative."""
+    seconds = max(0.0, seconds)
+    if round(seconds, 1) < 10:
+        return f"{seconds:.1f}s"
+    return format_duration(round(seconds) if seconds < 3600 else round(seconds / 60) * 60)

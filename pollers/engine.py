@@ -49,6 +49,14 @@ class Settled(NamedTuple):
     #: What `Engine` was given at its beginning by ``before``.
     asked: Any = None
 
+    @property
+    def decision(self) -> str:
+        """What came of it: ``pending``, ``succeeded``, ``failed``, or ``refused`` by the store."""
+        if not self.accepted:
+            return "refused"
+        state = self.settlement.state
+        return "pending" if state == "waiting" else state
+
 
 class PackReport(NamedTuple):
     """What a pack's task returns, for people who look at it in Flower."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 import time
@@ -29,8 +30,6 @@ class Attempted(NamedTuple):
     decision: Decision
     #: When the next attempt is due in epoch seconds; None when there will be none.
     due: float | None
-    #: The deadline in epoch seconds.
-    deadline: float
 
 
 def wait_here(seconds: float) -> bool:
@@ -61,67 +60,71 @@ def run_here(
 
     """
     return _Run(
-        *(spec, transport, on_attempt, on_change, wait, min_interval, max_retry_after),
-        *(clock, rng or random.Random()),
+        spec=spec,
+        transport=transport,
+        on_attempt=on_attempt,
+        on_change=on_change,
+        wait=wait,
+        min_interval=min_interval,
+        max_retry_after=max_retry_after,
+        clock=clock,
+        rng=rng or random.Random(),
     ).go()
 
 
+@dataclasses.dataclass(kw_only=True)
 class _Run:
-    def __init__(
-        self,
-        spec: PollSpec,
-        transport: Transport,
-        on_attempt: Callable[[Attempted], None],
-        on_change: Callable[[str, int, Any], None],
-        wait: Callable[[float], bool],
-        min_interval: float,
-        max_retry_after: float,
-        clock: Callable[[], float],
-        rng: random.Random,
-    ) -> None:
-        self._spec, self._transport = spec, transport
-        self._on_attempt, self._on_change, self._wait = on_attempt, on_change, wait
-        self._min_interval, self._max_retry_after = min_interval, max_retry_after
-        self._clock, self._rng = clock, rng
-        self._started = clock()
-        self._deadline = spec.deadline if spec.deadline is not None else self._started + (spec.timeout or 0.0)
+    spec: PollSpec
+    transport: Transport
+    on_attempt: Callable[[Attempted], None]
+    on_change: Callable[[str, int, Any], None]
+    wait: Callable[[float], bool]
+    min_interval: float
+    max_retry_after: float
+    clock: Callable[[], float]
+    rng: random.Random
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
+        deadline, timeout = self.spec.deadline, self.spec.timeout
+        self._deadline = deadline if deadline is not None else self._started + (timeout or 0.0)
         self._id = str(uuid.uuid4())
         self._attempt = 0
         self._last: Answer | None = None
 
     def go(self) -> Any:
         progress = NONE
-        constant = Request.asking(self._spec) if is_constant(self._spec) else None
-        while (left := self._deadline - self._clock()) > 0:
+        constant = Request.asking(self.spec) if is_constant(self.spec) else None
+        while (left := self._deadline - self.clock()) > 0:
             self._attempt += 1
-            request = constant or Request.asking(self._spec, progress, self._id)
+            request = constant or Request.asking(self.spec, progress, self._id)
             if progress.validator:
                 request = request.adding(conditional_headers(progress))
-            timeout = min(self._spec.longest_request, left)
-            answer = self._transport.fetch(request, timeout=timeout, kept=progress.http)
+            timeout = min(self.spec.longest_request, left)
+            answer = self.transport.fetch(request, timeout=timeout, kept=progress.http)
             self._last = answer
             decision, due, progress = take_step(
-                self._spec,
+                self.spec,
                 progress,
                 answer,
                 attempt=self._attempt,
-                now=self._clock(),
+                now=self.clock(),
                 deadline=self._deadline,
-                min_interval=self._min_interval,
-                max_retry_after=self._max_retry_after,
-                rng=self._rng,
+                min_interval=self.min_interval,
+                max_retry_after=self.max_retry_after,
+                rng=self.rng,
             )
             next_at = due.at if due and due.attempt else None
-            self._on_attempt(Attempted(self._attempt, answer, decision, next_at, self._deadline))
+            self.on_attempt(Attempted(self._attempt, answer, decision, next_at))
             if progress.untold:
                 for number, value in progress.untold:
-                    self._on_change(self._id, number, value)
+                    self.on_change(self._id, number, value)
                 progress = progress._replace(untold=())
             if due is None:
                 return self._end(decision)
-            if self._wait(max(0.0, due.at - self._clock())):
+            if self.wait(max(0.0, due.at - self.clock())):
                 raise self._error(PollCancelled, "it was cancelled")
-        if self._spec.on_deadline == "succeed":
+        if self.spec.on_deadline == "succeed":
             return progress.value
         raise self._error(PollTimeout, "the deadline passed")
 
@@ -135,9 +138,9 @@ class _Run:
         last = self._last
         return error.build(
             reason,
-            url=redact_url(self._spec.url),
+            url=redact_url(self.spec.url),
             status=last.status if last else None,
             excerpt=(last.error_text or last.excerpt()) if last else None,
             attempts=self._attempt,
-            elapsed=self._clock() - self._started,
+            elapsed=self.clock() - self._started,
         )

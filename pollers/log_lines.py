@@ -62,8 +62,8 @@ def summarised(seconds: float, counts: dict[str, int], slowest_ms: int) -> None:
     """Write the line about all attempts of the last so many seconds, with their number by decision."""
     number = sum(counts[name] for name in counts if name != "trouble")
     attempts.info(
-        "%d attempts in %.0f s: %s; the slowest took %d ms",
-        *(number, seconds, ", ".join(f"{counts[name]} {name}" for name in counts), slowest_ms),
+        "%s in %.0f s: %s; the slowest took %d ms",
+        *(_counted(number), seconds, ", ".join(f"{counts[name]} {name}" for name in counts), slowest_ms),
         extra={
             "event": "attempts",
             "attempts": number,

@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from pollers.durations import parse_duration
-from pollers.errors import InvalidSetting as InvalidSetting  # settings are read from here
+from pollers.errors import InvalidSetting
 from pollers.politeness import NO_LIMITS, Breaker, Limit, Limits
 from pollers.redis_address import DEFAULT_REDIS_URL, check_address, check_broker, redis_address, setting
 from pollers.sharding import parse_shards, prefix_of

@@ -13,8 +13,8 @@ from typing import Any
 
 from kombu.utils.json import loads
 
+from pollers.errors import InvalidSetting
 from pollers.redaction import redact_url
-from pollers.settings import InvalidSetting
 from pollers.store import Record
 
 try:

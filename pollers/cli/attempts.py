@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.text import Text
 
 from pollers.cli.keyboard import quits
-from pollers.cli.text import clock, printable, span
+from pollers.cli.text import clock, printable
+from pollers.durations import approximate
 
 #: Redraws of the countdown in a second.
 REFRESH = 5
@@ -101,12 +102,12 @@ class _Footer:
     def __rich__(self) -> Text:
         now, due = time.time(), self.due
         if due is not None and due > now:
-            doing = f"attempt {self.attempt + 1} in {span(due - now)}"
+            doing = f"attempt {self.attempt + 1} in {approximate(due - now)}"
         elif due is not None:
-            doing = f"attempt {self.attempt + 1} for {span(now - due)}"
+            doing = f"attempt {self.attempt + 1} for {approximate(now - due)}"
         else:
             doing = "no attempt is left"
-        left = f"deadline in {span(self.deadline - now)}"
+        left = f"deadline in {approximate(self.deadline - now)}"
         return Text(f"{doing} · {left} · {self.hint}", "dim", no_wrap=True, overflow="ellipsis")
 
 

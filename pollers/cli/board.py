@@ -114,7 +114,7 @@ class Board:
         self._rounds.go_on(STRIDE)
         counts = overview(self.store)
         first, last = self._readings[0], self._readings[-1]
-        live = counts.waiting + counts.due
+        live = counts.waiting + counts.due + counts.running
         held = dict(islice(parked(self.store), LOOKED_AT if text else ROWS))
         worst = [Row.of(poll_id, held.get(poll_id, found)) for poll_id, found in self._rounds.worst()]
         return Snapshot(

@@ -34,7 +34,8 @@ ENDING = ("SIGTERM", "SIGHUP")
 def main(traceback: bool) -> None:
     """Wait for remote operations: from here, or on workers.
 
-    Exit codes: 0 succeeded, 1 failed or rejected, 2 wrong usage, 124 timed out, 130 interrupted.
+    Exit codes: 0 succeeded, 1 failed, rejected or cancelled, 2 wrong usage, 124 timed out, 130 interrupted,
+    143 terminated, 129 hung up.
     """
     for name in ENDING:
         number = getattr(signal, name, None)

@@ -28,7 +28,8 @@ from pollers.store.damage import damage
 from pollers.store.listing import count_polls
 from pollers.store.risks import server_name
 from pollers.store.shards import Shards
-from pollers.store.vitals import vitals, worker_names
+from pollers.store.totals import workers
+from pollers.store.vitals import vitals
 
 
 def diagnose(flower: str | None, *, as_json: bool) -> int:
@@ -36,19 +37,20 @@ def diagnose(flower: str | None, *, as_json: bool) -> int:
     try:
         with store() as polls:
             polls, away = _reachable(polls)
-            server, live, workers = server_name(polls.stores[0]), count_polls(polls), worker_names(polls)
-            findings = [*away, *_examine(polls, workers, flower)]
+            server, live = server_name(polls.stores[0]), count_polls(polls)
+            names = {worker.name for worker in workers(polls)}
+            findings = [*away, *_examine(polls, names, flower)]
             survived = {one.kind.counter: one.times for one in damage(polls)}
     except StoreUnavailable as error:
-        server, live, workers, survived = "No Redis", 0, set[str](), dict[str, int]()
+        server, live, names, survived = "No Redis", 0, set[str](), dict[str, int]()
         cure = "Start it, or mend POLLERS_REDIS_URL; until then nothing is submitted or attempted."
         findings = [Finding("redis", str(error), cure)]
     if as_json:
         told = [finding._asdict() for finding in findings]
-        counts = {"server": server, "polls": live, "workers": sorted(workers), "damage": survived}
+        counts = {"server": server, "polls": live, "workers": sorted(names), "damage": survived}
         write_json({**counts, "findings": told})
     else:
-        click.echo(f"{server}, {counted(live, 'poll')}, {counted(len(workers), 'worker')}.")
+        click.echo(f"{server}, {counted(live, 'poll')}, {counted(len(names), 'worker')}.")
         for finding in findings:
             click.echo(f"- {finding.part}: {printable(finding.problem)}\n  {printable(finding.cure)}")
         if survived:
@@ -74,7 +76,7 @@ def _reachable(polls: Polls) -> tuple[Polls, list[Finding]]:
     return (Shards(there, polls.settings), away) if there else (polls, [])
 
 
-def _examine(polls: Polls, workers: set[str], flower: str | None) -> Iterator[Finding]:
+def _examine(polls: Polls, names: set[str], flower: str | None) -> Iterator[Finding]:
     yield from examine_settings(app)
     credentials: set[str] = set()
     for shard in polls.stores:
@@ -92,6 +94,6 @@ def _examine(polls: Polls, workers: set[str], flower: str | None) -> Iterator[Fi
     yield from unreachable
     yield from examine_results(app)
     if not unreachable:
-        yield from examine_workers(ask_workers(app, workers, sorted(credentials)), workers)
+        yield from examine_workers(ask_workers(app, names, sorted(credentials)), names)
     if flower:
         yield from examine_flower(flower)

@@ -43,8 +43,7 @@ class Commands(click.Group):
 
 def code(error: BaseException) -> int:
     """Return the exit code that tells of an error."""
-    from pollers.errors import InvalidPoll, PollTimeout
-    from pollers.settings import InvalidSetting
+    from pollers.errors import InvalidPoll, InvalidSetting, PollTimeout
 
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED

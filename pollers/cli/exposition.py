@@ -12,8 +12,8 @@ import click
 
 from pollers.cli.connection import store
 from pollers.cli.text import write_json
-from pollers.errors import PollError
-from pollers.settings import InvalidSetting, listening_address
+from pollers.errors import InvalidSetting, PollError
+from pollers.settings import listening_address
 
 
 def print_file(name: str) -> None:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from pollers.cli.board import Row, Snapshot
 from pollers.cli.lists import COLOURS, answer_of
-from pollers.cli.text import counted, from_now, printable, span
+from pollers.cli.text import counted, from_now, printable
+from pollers.durations import approximate
 
 DUE_COLUMNS = ("late", "state", "attempts", "url", "last answer", "id")
 FAILING_COLUMNS = ("errors", "state", "next due", "url", "last answer", "id")
@@ -53,7 +54,7 @@ def due_cells(row: Row) -> list[Text]:
     """Return a poll as a row of the polls by due time."""
     status = row.status
     if row.late is not None:
-        late = Text(span(row.late), "bold red" if row.late > 1 else "yellow")
+        late = Text(approximate(row.late), "bold red" if row.late > 1 else "yellow")
     else:
         late = Text(from_now(status.next_due) if status.next_due else "-", "dim")
     return [late, _state(row), Text(str(status.attempts)), *_what(row)]
@@ -70,7 +71,7 @@ def origin_cells(origin: dict[str, Any]) -> list[Text]:
     return [
         Text(printable(str(origin["origin"])) or "-"),
         Text(str(origin["state"]), _CONDITIONS.get(origin["state"], "magenta")),
-        Text(f"for {span(origin['seconds'])}" if origin["seconds"] else "-"),
+        Text(f"for {approximate(origin['seconds'])}" if origin["seconds"] else "-"),
         Text(f"{origin['failures']} of {origin['attempts']}"),
         Text(printable(str(origin["limit"])) or "-"),
         Text(str(origin["waiting"])),

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from pollers.durations import approximate
+
 
 def printable(text: str) -> str:
     """Return text as one line without control characters, which could steer the terminal."""
@@ -42,7 +44,7 @@ def write_json(value: Any) -> None:
 def from_now(moment: datetime) -> str:
     """Return how far away a moment is: ``in 12s``, ``2h30m ago``."""
     seconds = moment.timestamp() - time.time()
-    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+    return f"in {approximate(seconds)}" if seconds >= 0 else f"{approximate(-seconds)} ago"
 
 
 def counted(number: int, noun: str) -> str:
@@ -53,16 +55,6 @@ def counted(number: int, noun: str) -> str:
 def clock(moment: float) -> str:
     """Return a moment (epoch seconds) as the time of day here."""
     return datetime.fromtimestamp(moment).astimezone().strftime("%H:%M:%S")
-
-
-def span(seconds: float) -> str:
-    """Return a duration at a reader's precision: ``0.4s``, ``12s``, ``2h30m``; never negative."""
-    from pollers.durations import format_duration
-
-    seconds = max(0.0, seconds)
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    return format_duration(round(seconds) if seconds < 3600 else round(seconds / 60) * 60)
 
 
 def _encodable(text: str) -> str:

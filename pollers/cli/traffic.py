@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from pollers.cli.connection import store
-from pollers.cli.text import printable, span, write_json
+from pollers.cli.text import printable, write_json
+from pollers.durations import approximate
 from pollers.politeness import Limits
 from pollers.store import Polls
 from pollers.store.traffic import Gate, gates, read_rules, set_limit
@@ -69,7 +70,7 @@ def list_origins(*, as_json: bool) -> None:
     else:
         cells = [[*one.values()] for one in listed]
         for row in cells:
-            row[2] = f"for {span(row[2])}" if row[2] else "-"
+            row[2] = f"for {approximate(row[2])}" if row[2] else "-"
         _print(("origin", "state", "yet", "attempts", "failed", "limit", "waiting"), cells)
 
 

@@ -48,7 +48,7 @@ class Look:
         """The moment in one line."""
         return (
             f"{self.elapsed:5.1f} s  finished {self.finished}/{self.tiles}"
-            f"  waiting {self.overview.waiting}  due {self.overview.due}"
+            f"  waiting {self.overview.waiting}  due {self.overview.due}  running {self.overview.running}"
             f"  {self.rate:.1f} attempts/s  p99 lateness {self.overview.lateness_p99:.0f} ms"
         )
 

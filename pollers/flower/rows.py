@@ -16,7 +16,7 @@ from typing import Any
 
 from celery import states
 
-from pollers.durations import format_duration
+from pollers.durations import approximate, format_duration
 from pollers.errors import StoreUnavailable, UnreadableRecord
 from pollers.held import POLL
 from pollers.observe.events import answered
@@ -24,7 +24,7 @@ from pollers.redaction import redact_url
 from pollers.runtime import current_app, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Found, Polls
-from pollers.store.parking import PAGE, explained, span
+from pollers.store.parking import PAGE, explained
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def waiting_for(poll_id: str, found: Found, store: Polls, zone: tzinfo) -> str:
     if due_ms == record.deadline_ms:
         return "no more attempts"
     away = (due_ms - found.now_ms) / 1000
-    told = f"in {span(away)}" if away >= 0 else f"{span(-away)} late"
+    told = f"in {approximate(away)}" if away >= 0 else f"{approximate(-away)} late"
     return f"{_moment(due_ms, zone)} ({told})"
 
 

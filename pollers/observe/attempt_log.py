@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from pollers import log_lines
 from pollers.engine import Settled
 
-#: What the store and the log call a decision.
-_DECISIONS = {"waiting": "pending"}
 _NONE = {"pending": 0, "succeeded": 0, "failed": 0, "refused": 0, "trouble": 0}
 
 
@@ -38,18 +36,13 @@ class AttemptLog:
         if self._began is None:
             self._began = now
         for one in settled:
-            counts[_decision(one)] += 1
+            counts[one.decision] += 1
             counts["trouble"] += bool(one.settlement.trouble)
             if one.answer and one.answer.elapsed > self._slowest:
                 self._slowest = one.answer.elapsed
         if now - self._began >= self._every:
             log_lines.summarised(now - self._began, counts, round(self._slowest * 1000))
             self._began, self._counts, self._slowest = None, dict(_NONE), 0.0
-
-
-def _decision(settled: Settled) -> str:
-    state = settled.settlement.state
-    return _DECISIONS.get(state, state) if settled.accepted else "refused"
 
 
 def _write(settled: Settled) -> None:
@@ -61,6 +54,6 @@ def _write(settled: Settled) -> None:
         status=answer.status if answer else None,
         error=str(answer.error) if answer and answer.error else None,
         ms=round(answer.elapsed * 1000) if answer else 0,
-        decision=_decision(settled),
+        decision=settled.decision,
         due_ms=settlement.due_ms if settled.accepted else 0,
     )

@@ -80,8 +80,8 @@ class AttemptSpans:
 
 def _is_notable(settled: Settled) -> bool:
     settlement, answer = settled.settlement, settled.answer
-    first_or_last = settlement.attempt == 1 or settlement.state != "waiting"
-    return first_or_last or not settled.accepted or answer is None or _error_type(settled, answer) is not None
+    first_or_last = settlement.attempt == 1 or settled.decision != "pending"
+    return first_or_last or answer is None or _error_type(settled, answer) is not None
 
 
 def _name(spec_text: str) -> str:
@@ -95,7 +95,7 @@ def _describe(span: trace.Span, settled: Settled, answer: Answer) -> None:
     attributes: dict[str, Any] = {
         tracing.POLL_ID: settled.poll_id,
         "pollers.attempt": settlement.attempt,
-        "pollers.decision": _decision(settled),
+        "pollers.decision": settled.decision,
         "http.request.method": spec.method if spec.method in _METHODS else "_OTHER",
         "url.full": redact_url(answer.url),
         "server.address": url.hostname or "",
@@ -108,13 +108,6 @@ def _describe(span: trace.Span, settled: Settled, answer: Answer) -> None:
         attributes["error.type"] = error
         span.set_status(trace.StatusCode.ERROR, answer.error_text or None)
     span.set_attributes(attributes)
-
-
-def _decision(settled: Settled) -> str:
-    if not settled.accepted:
-        return "refused"
-    state = settled.settlement.state
-    return "pending" if state == "waiting" else state
 
 
 def _error_type(settled: Settled, answer: Answer) -> str | None:

@@ -14,17 +14,17 @@ NO_STATUS = "none"
 
 
 def count_attempts(meter: Meter, settled: Iterable[Settled]) -> None:
-    """Count attempts by origin, status class, outcome and time of the request."""
+    """Count attempts by origin, status class, decision and time of the request."""
     with meter.lock:
         attempts, request_ms = meter.attempts, meter.request_ms
         for one in settled:
-            record, settlement = one.record, one.settlement
-            origin, answer = record.origin, settlement.answer
+            record, answer = one.record, one.settlement.answer
+            origin = record.origin
             # The text is `[status, excerpt, ms, moment]`; it is not parsed, as that costs more than the rest.
             status, bucket = _CLASSES.get(answer[1:2], NO_STATUS), -1
             if answer is not record.answer:
                 ms = int(answer.rsplit(",", 2)[1])
                 bucket = ms.bit_length()
                 request_ms[origin] = request_ms.get(origin, 0) + ms
-            key = origin, status, settlement.state if one.accepted else "refused", bucket
+            key = origin, status, one.decision, bucket
             attempts[key] = attempts.get(key, 0) + 1

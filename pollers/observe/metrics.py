@@ -92,14 +92,13 @@ def registry_of(polls: Polls, version: str) -> CollectorRegistry:
 
 
 def _polls(now: Overview, stats: Mapping[str, int]) -> Iterator[Metric]:
-    running = min(now.running, now.waiting)
     yield _labelled(
         GaugeMetricFamily("pollers_polls", "Polls by state.", labels=["state"]),
         {
-            ("waiting",): now.waiting - running,
+            ("waiting",): now.waiting,
             ("due",): max(0, now.due - now.parked),
             ("parked",): now.parked,
-            ("running",): running,
+            ("running",): now.running,
             ("releasing",): now.releasing,
         },
     )
@@ -114,12 +113,12 @@ def _polls(now: Overview, stats: Mapping[str, int]) -> Iterator[Metric]:
 def _attempts(measured: Mapping[str, int], shared: int) -> Iterator[Metric]:
     counted = CounterMetricFamily(
         "pollers_attempts",
-        "Attempts that were made, by origin, status class and outcome.",
-        labels=["origin", "status", "outcome"],
+        "Attempts that were made, by origin, status class and decision.",
+        labels=["origin", "status", "decision"],
     )
     for name, number in _under(measured, "attempts:"):
-        status, outcome, origin = name.split(":", 2)
-        counted.add_metric([origin, status, outcome], number)
+        status, decision, origin = name.split(":", 2)
+        counted.add_metric([origin, status, decision], number)
     yield counted
     yield CounterMetricFamily(
         "pollers_attempts_shared", "Attempts that got the answer of another poll's request.", shared

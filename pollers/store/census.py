@@ -19,7 +19,6 @@ MOST = 50_000
 class Census(NamedTuple):
     """What was found in the records that were looked at."""
 
-    looked_at: int
     #: Live polls by the queue that their attempts go to; '' is Celery's own routing.
     queues: Counter[str]
     #: Live polls by the credential that they name.
@@ -55,7 +54,7 @@ def census(store: Store, most: int = MOST) -> Census:
                 if credential := _credential(record.spec):
                     credentials[credential] += 1
         if cursor == 0 or looked_at >= most:
-            return Census(looked_at, queues, credentials, unreadable)
+            return Census(queues, credentials, unreadable)
 
 
 def _credential(spec: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
+from pollers.errors import StoreUnavailable
 from pollers.store.listing import polls_in
 from pollers.store.record import LIVE_STATES
 from pollers.store.selection import errors_in_a_row
@@ -36,9 +37,17 @@ class Rounds:
         """Look at about so many polls more.
 
         Raises:
-            StoreUnavailable: Redis cannot be reached.
+            StoreUnavailable: Redis cannot be reached; the round begins anew.
 
         """
+        try:
+            self._look(most)
+        except StoreUnavailable:
+            # A generator that has raised is at its end, which would pass for that of the round.
+            self._found, self._looked = {}, 0
+            raise
+
+    def _look(self, most: int) -> None:
         until = self._looked + most
         if not self._looked:
             self._round = polls_in(self._polls, LIVE_STATES, on_looked=self._note)

@@ -31,7 +31,7 @@ class Meter:
 
     def __init__(self, store: Store) -> None:
         self.lock = threading.Lock()
-        #: Number of attempts by origin, status class, outcome, and bucket of the request's time in ms, which
+        #: Number of attempts by origin, status class, decision, and bucket of the request's time in ms, which
         #: is -1 where no request was made.
         self.attempts: dict[tuple[str, str, str, int], int] = {}
         #: Ms that the requests have taken, by origin.
@@ -71,9 +71,9 @@ class Meter:
             calls, self._calls = self._calls, {}
             call_us, self._call_us = self._call_us, {}
         counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for (origin, status, outcome, bucket), number in attempts.items():
+        for (origin, status, decision, bucket), number in attempts.items():
             mine = counts[origin or OTHER]
-            mine[f"attempts:{status}:{outcome}"] += number
+            mine[f"attempts:{status}:{decision}"] += number
             if bucket >= 0:
                 mine[f"requests:{bucket}"] += number
         for origin, ms in request_ms.items():

@@ -21,7 +21,7 @@ _BUCKETS_PER_DOUBLING = 4
 class Overview:
     """The polls of an installation at one moment; the totals count since its store was created."""
 
-    #: Live polls whose next attempt is not due yet, or whose attempt runs.
+    #: Live polls whose next attempt is not due yet, or was dispatched and has not begun.
     waiting: int
     #: Live polls whose attempt is due but not taken by a worker yet, as workers or gates have no room.
     due: int
@@ -69,10 +69,13 @@ def overview(polls: Polls) -> Overview:
         stats.update(_counts(store))
     due = stats["due"] + stats["parked"]
     over = stats["settled"] + stats["abandoned"] + stats["crashed"]
+    later = max(0, stats["live"] - due)
+    # A poll is due again when the lease of its attempt has run out: no poll counts twice.
+    running = min(max(0, stats["begun"] - over), later)
     return Overview(
-        waiting=max(0, stats["live"] - due),
+        waiting=later - running,
         due=due,
-        running=max(0, stats["begun"] - over),
+        running=running,
         releasing=stats["releasing"],
         admitted=stats["admitted"],
         attempts=stats["begun"],

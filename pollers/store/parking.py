@@ -11,7 +11,7 @@ from functools import cache, partial
 from itertools import chain
 from typing import cast
 
-from pollers.durations import format_duration
+from pollers.durations import approximate
 from pollers.store.connection import translated_errors
 from pollers.store.listing import read_found
 from pollers.store.shards import Polls
@@ -143,13 +143,8 @@ def _why(found: Found, gate_of: Callable[[str], Gate]) -> str:
         return ""
     gate = gate_of(record.origin) if record.origin else None
     if gate is not None and gate.condition() in _SHUT:
-        return _SHUT[gate.condition()] + (f" for {span(gate.shut_for())}" if gate.shut_for() else "")
+        return _SHUT[gate.condition()] + (f" for {approximate(gate.shut_for())}" if gate.shut_for() else "")
     if not found.parked:
         return ""
     limited = record.limit or (gate is not None and gate.state.get("rules", {}).get("limit"))
     return "waits for a limit" if limited else "waits for its turn"
-
-
-def span(seconds: float) -> str:
-    """Return a duration as precise as somebody who waits wants it."""
-    return format_duration(round(seconds, 1) if seconds < 10 else round(seconds))

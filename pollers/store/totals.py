@@ -20,8 +20,6 @@ class Totals(NamedTuple):
     attempts: int
     #: Attempts that met trouble: no response, or a status such as 503 (what a breaker counts).
     errors: int
-    #: Polls that have reached a terminal state.
-    ended: int
     #: The histogram of lateness, as `pollers.store.overview` reads it.
     lateness: dict[str, int]
 
@@ -34,6 +32,7 @@ class Totals(NamedTuple):
 class Worker(NamedTuple):
     """A worker that dispatches polls."""
 
+    #: Of its node, as `celery --destination` takes it; what has the same name is one worker to Celery, too.
     name: str
     #: Queues that it consumes; the empty one is Celery's own.
     queues: list[str]
@@ -59,13 +58,14 @@ def totals(polls: Polls) -> Totals:
         at_ms=seconds * 1000 + microseconds // 1000,
         attempts=stats.get("begun", 0),
         errors=stats.get("troubled", 0),
-        ended=sum(stats.get(state, 0) for state in ("succeeded", "failed", "timed_out", "cancelled")),
         lateness={name: count for name, count in stats.items() if name.startswith("lateness:")},
     )
 
 
 def workers(polls: Polls) -> list[Worker]:
     """Return the workers that have dispatched in the last few seconds, by name.
+
+    Those that consume no queue of ours, nor any that a poll has asked for, are not among them.
 
     Raises:
         StoreUnavailable: Redis cannot be reached.
@@ -88,14 +88,16 @@ def _workers(store: Store) -> list[Worker]:
         (seconds, microseconds), *members = pipe.execute()
     now_ms = seconds * 1000 + microseconds // 1000
     seen: dict[str, float] = {}
-    consumed: dict[str, list[str]] = {}
+    consumed: dict[str, set[str]] = {}
     for queue, names in zip(queues, cast("list[list[tuple[bytes, float]]]", members), strict=True):
         for raw, last_ms in names:
             if now_ms - last_ms <= WORKER_LIFE_MS:
-                name = raw.decode()
+                # A dispatcher's name is that of its node, its process and a part at random, so a worker that
+                # has just been started again, or connected again, has two.
+                name = raw.decode().rsplit(".", 2)[0]
                 seen[name] = max(seen.get(name, 0.0), last_ms)
-                consumed.setdefault(name, []).append(queue)
+                consumed.setdefault(name, set()).add(queue)
     return [
-        Worker(name, consumed[name], round(max(0.0, now_ms - last_ms) / 1000, 3))
+        Worker(name, sorted(consumed[name]), round(max(0.0, now_ms - last_ms) / 1000, 3))
         for name, last_ms in sorted(seen.items())
     ]

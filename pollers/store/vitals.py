@@ -132,26 +132,3 @@ def _parked_since(store: Store, queues: Iterable[str]) -> list[int]:
             return []
         live = store.client.zmscore(store.keys.schedule, [poll_id for poll_id, _ in parked])
     return [due for (_, due), score in zip(parked, live, strict=True) if score is not None]
-
-
-def worker_names(polls: Polls) -> set[str]:
-    """Return the node names of the workers that have dispatched in the last few seconds.
-
-    Those that consume no queue of ours, nor any that a poll has asked for, are not among them.
-
-    Raises:
-        StoreUnavailable: Redis cannot be reached.
-
-    """
-    return {name for store in polls.stores for name in _worker_names(store)}
-
-
-def _worker_names(store: Store) -> set[str]:
-    queues = ["", *known_queues(store)]
-    with translated_errors(store.client):
-        seconds, _ = store.client.time()
-        pipe = store.client.pipeline(transaction=False)
-        for queue in queues:
-            pipe.zrangebyscore(store.keys.workers(queue), seconds * 1000 - WORKER_LIFE_MS, "+inf")
-        # A dispatcher's name is that of its node, its process and a part at random.
-        return {name.decode().rsplit(".", 2)[0] for names in pipe.execute() for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,12 +11,12 @@ from pollers.engine import Settled
 from pollers.observe.counting import count_attempts
 from pollers.observe.metrics import PollersCollector
 from pollers.settings import Settings
-from pollers.store import Pack, Record, Settlement, Store
+from pollers.store import Pack, Record, Settlement, Store, Submission
 from pollers.store.meter import MOST_ORIGINS, Meter
-from pollers.store.overview import counters
+from pollers.store.overview import counters, overview
 from pollers.store.traffic import configure
 from tests.conftest import free_port
-from tests.store.conftest import World
+from tests.store.conftest import SPEC, World
 from tests.waiting import wait_until
 
 
@@ -40,7 +41,7 @@ def metrics(world: World) -> dict[str, dict[tuple[str, ...], float]]:
     return found
 
 
-def test_attempts_are_counted_by_origin_outcome_and_status(world: World) -> None:
+def test_attempts_are_counted_by_origin_decision_and_status(world: World) -> None:
     """And the time of their requests, in buckets that double."""
     meter = Meter(world.store)
     count_attempts(
@@ -57,10 +58,10 @@ def test_attempts_are_counted_by_origin_outcome_and_status(world: World) -> None
     meter.flush()
     told = metrics(world)
     assert told["pollers_attempts_total"] == {
-        ("a", "waiting", "2xx"): 2,
-        ("a", "failed", "5xx"): 1,
-        ("a", "refused", "none"): 1,
-        ("other", "waiting", "4xx"): 1,
+        ("pending", "a", "2xx"): 2,
+        ("failed", "a", "5xx"): 1,
+        ("refused", "a", "none"): 1,
+        ("pending", "other", "4xx"): 1,
     }
     assert told["pollers_request_duration_seconds_sum"] == {("a",): 0.113, ("other",): 0.003}
     buckets = told["pollers_request_duration_seconds_bucket"]
@@ -89,8 +90,8 @@ def test_origins_beyond_the_first_are_counted_together(world: World) -> None:
     second.flush()
     counted = metrics(world)["pollers_attempts_total"]
     assert len(counted) == MOST_ORIGINS + 1
-    assert counted["o00", "waiting", "2xx"] == 2
-    assert counted["other", "waiting", "2xx"] == 11
+    assert counted["pending", "o00", "2xx"] == 2
+    assert counted["pending", "other", "2xx"] == 11
 
 
 def test_gates_beyond_the_first_are_told_together(world: World) -> None:
@@ -112,17 +113,29 @@ def test_calls_of_redis_are_counted_by_script(world: World) -> None:
     assert (told["admit",], told["dispatch",]) == (1, 1)
 
 
+def test_calls_that_are_sent_together_share_their_time(world: World) -> None:
+    """Each counts, and is as long as its part."""
+    heard: list[tuple[str, float]] = []
+    world.store.calls.on_call = lambda name, seconds: heard.append((name, seconds))
+    began = time.perf_counter()
+    assert world.store.admit_many([]) == []
+    world.store.admit_many([Submission(f"p{n}", spec=SPEC, span=1.0, timeout=60.0) for n in range(200)])
+    taken = time.perf_counter() - began
+    assert [name for name, _ in heard] == ["admit"] * 200
+    assert 0 < sum(seconds for _, seconds in heard) < taken
+
+
 def test_counts_arrive_within_about_a_second(world: World) -> None:
     """From a thread of the process, or from whoever asks often."""
     meter = Meter(world.store)
     meter.flush_each_second()
     count_attempts(meter, [settled("a", '[200,"",1,1]')])
-    wait_until(lambda: summed(world).get("attempts:2xx:waiting:a") == 1, 3)
+    wait_until(lambda: summed(world).get("attempts:2xx:pending:a") == 1, 3)
     asked = Meter(world.store)
     asked.flush_when_due()
     count_attempts(asked, [settled("b", '[200,"",1,1]')])
     wait_until(
-        lambda: asked.flush_when_due() or "attempts:2xx:waiting:b" in summed(world),
+        lambda: asked.flush_when_due() or "attempts:2xx:pending:b" in summed(world),
         3,
     )
 
@@ -139,7 +152,8 @@ def test_polls_and_lateness_are_told_as_the_store_has_them(world: World) -> None
     world.store.cancel("overdue")
     due = world.now_ms() - 2000
     world.store.begin(Pack(pack.id, "", [part for name in "abcd" for part in (name, 1, due)]))
-    told = metrics(world)
+    told, counted = metrics(world), overview(world.store)
+    assert (counted.waiting, counted.due, counted.running) == (1, 0, 4)
     assert told["pollers_polls"] == {
         ("waiting",): 1,
         ("due",): 0,
@@ -154,6 +168,15 @@ def test_polls_and_lateness_are_told_as_the_store_has_them(world: World) -> None
     assert 8 <= told["pollers_lateness_seconds_sum"][()] < 12
     assert (told["pollers_pack_polls_count"][()], told["pollers_pack_polls_sum"][()]) == (1, 5)
     assert told["pollers_workers"] == {("(default)",): 1}
+
+
+def test_a_poll_whose_worker_is_lost_is_due_and_not_running(world: World) -> None:
+    """So that the numbers of an overview add up to the polls that live."""
+    world.begin(world.admit())
+    assert (overview(world.store).waiting, overview(world.store).running) == (0, 1)
+    world.store.client.zadd(world.store.keys.schedule, {"p": world.now_ms() - 2000})
+    counted = overview(world.store)
+    assert (counted.waiting, counted.due, counted.running) == (0, 1, 0)
 
 
 @pytest.fixture

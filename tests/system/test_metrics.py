@@ -53,18 +53,18 @@ def served(worker: Worker, room_for_origins: None) -> Metrics:
 
 
 def test_a_worker_tells_of_the_attempts_of_all(served: Metrics, endpoint: Endpoint) -> None:
-    """By origin, status class and outcome, within about a second."""
+    """By origin, status class and decision, within about a second."""
     url = endpoint.script("/job", Reply(503), Reply(202), Reply(body={"status": "completed"}))
     origin = url.removesuffix("/job")
     poll.delay(url, every=0.5).get(timeout=20)
     wait_until(lambda: served("pollers_attempts_total", origin=origin) == 3)
-    for status, outcome in (("5xx", "waiting"), ("2xx", "waiting"), ("2xx", "succeeded")):
-        assert served("pollers_attempts_total", origin=origin, status=status, outcome=outcome) == 1
+    for status, decision in (("5xx", "pending"), ("2xx", "pending"), ("2xx", "succeeded")):
+        assert served("pollers_attempts_total", origin=origin, status=status, decision=decision) == 1
     assert served("pollers_request_duration_seconds_count", origin=origin) == 3
     assert 0 <= served("pollers_request_duration_seconds_sum", origin=origin) < 5
     with pytest.raises(PollFailed, match=r"closed without an answer"):
         poll.delay(endpoint.script("/drop", Reply(drop=True)), max_errors=1).get(timeout=20)
-    wait_until(lambda: served("pollers_attempts_total", origin=origin, status="none", outcome="failed") == 1)
+    wait_until(lambda: served("pollers_attempts_total", origin=origin, status="none", decision="failed") == 1)
 
 
 def test_the_command_tells_the_same(served: Metrics) -> None:

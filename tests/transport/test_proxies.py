@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import trustme
 
+from pollers import InvalidSetting
 from pollers.answer import Answer, AnswerError
-from pollers.settings import InvalidSetting, Settings
+from pollers.settings import Settings
 from pollers.transport import Transport
 from pollers.transport.reach import Rules
 from tests.endpoints import Endpoint, RawServer, Reply

@@ -31,6 +31,15 @@ def table(page: str, first_heading: str) -> dict[str, list[str]]:
     return rows
 
 
+def test_the_code_is_described_completely() -> None:
+    """Every module of the package and every package in it."""
+    told = (ROOT / "docs" / "design.md").read_text().partition("## The code")[2]
+    package = ROOT / "pollers"
+    modules = {path.name for path in package.glob("*.py")} - {"__init__.py"}
+    packages = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert [name for name in sorted(modules | packages) if not re.search(rf"\b{name}", told)] == []
+
+
 def test_the_table_of_settings_is_complete() -> None:
     """Every setting, with its default, in the order of the class."""
     told = {name: cells[-1].strip("` |") for name, cells in table("settings.md", "setting").items()}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.durations import LONGEST, format_duration, parse_duration
+from pollers.durations import LONGEST, approximate, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,21 @@ def test_no_duration_is_longer_than_a_century(absurd: object) -> None:
 def test_a_formatted_duration_can_be_parsed_again(seconds: float) -> None:
     """To the millisecond."""
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (-1.0, "0.0s"),
+        (0.42, "0.4s"),
+        (5.0, "5.0s"),
+        (9.97, "10s"),
+        (49.4, "49s"),
+        (59.6, "1m"),
+        (65.0, "1m5s"),
+        (9029.0, "2h30m"),
+    ],
+)
+def test_people_are_told_as_much_of_a_duration_as_they_want(seconds: float, told: str) -> None:
+    """The same in the terminal, in Flower, and in the reason for which a poll waits."""
+    assert approximate(seconds) == told

@@ -11,7 +11,6 @@ WELL = Report(
     version="1.0",
     clock=0.1,
     events=True,
-    queues=["celery"],
     unknown_credentials=[],
     settings={"lease": "15.0"},
 )

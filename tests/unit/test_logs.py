@@ -84,6 +84,18 @@ def test_a_minute_of_attempts_is_one_line_at_info(caplog: pytest.LogCaptureFixtu
     assert (line["attempts"], line["pending"], line["slowest_ms"]) == (10003, 10001, 2000)
 
 
+def test_one_attempt_in_a_minute_is_one(caplog: pytest.LogCaptureFixture) -> None:
+    """The line reads as a sentence."""
+    caplog.set_level(logging.INFO, "pollers.attempts")
+    now = 100.0
+    log = AttemptLog(60, clock=lambda: now)
+    log.observe([])
+    now = 161.0
+    log.observe([settled()])
+    (line,) = lines(caplog)
+    assert line["message"].startswith("1 attempt in 61 s: 1 pending, ")
+
+
 def test_a_log_that_wants_no_attempts_is_not_asked_for_each(caplog: pytest.LogCaptureFixture) -> None:
     """Once for a group."""
     caplog.set_level(logging.WARNING, "pollers.attempts")

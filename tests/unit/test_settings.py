@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from pollers import InvalidSetting
 from pollers.politeness import Breaker
 from pollers.runtime import runtime_of
-from pollers.settings import DEFAULT_REDIS_URL, InvalidSetting, Settings, misspelt
+from pollers.settings import DEFAULT_REDIS_URL, Settings, misspelt
 
 
 def test_there_is_a_default_for_everything() -> None:

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from redis.crc import key_slot
 
+from pollers import InvalidSetting
 from pollers.politeness import Limit
-from pollers.settings import InvalidSetting, Settings
+from pollers.settings import Settings
 from pollers.sharding import prefix_of, shard_of
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from statistics import median
 
 from pollers.cli.examination.finding import Finding, some
-from pollers.cli.text import counted, span
+from pollers.cli.text import counted
+from pollers.durations import approximate
 from pollers.store import Store
 from pollers.store.census import Census
 from pollers.store.damage import damage
@@ -45,13 +46,13 @@ def examine_polls(store: Store, now: Vitals, found: Census) -> Iterator[Finding]
     if now.oldest_due > PATIENCE:
         yield Finding(
             "polls",
-            f"A poll has been due for {span(now.oldest_due)} and is not dispatched.",
+            f"A poll has been due for {approximate(now.oldest_due)} and is not dispatched.",
             "Start workers that consume its queue; look for errors of dispatching in their logs.",
         )
     if now.oldest_outcome > PATIENCE:
         yield Finding(
             "polls",
-            f"The outcome of a poll that ended {span(now.oldest_outcome)} ago is not delivered.",
+            f"The outcome of a poll that ended {approximate(now.oldest_outcome)} ago is not delivered.",
             "Start workers that consume the queue of pollers.poll; look at the broker.",
         )
     if found.unreadable:
@@ -65,7 +66,7 @@ def examine_polls(store: Store, now: Vitals, found: Census) -> Iterator[Finding]
         if one.ago < RECENT:
             yield Finding(
                 "polls",
-                f"{one.kind.what}: {counted(one.times, 'time')}, the last {span(one.ago)} ago.",
+                f"{one.kind.what}: {counted(one.times, 'time')}, the last {approximate(one.ago)} ago.",
                 one.kind.cure,
             )
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pollers.cli.examination.finding import Finding
 from pollers.cli.examination.workers import CLOCK_TOLERANCE
-from pollers.cli.text import span
+from pollers.durations import approximate
 from pollers.redaction import redact_url
 from pollers.settings import misspelt
 from pollers.store import Store
@@ -38,7 +38,7 @@ def examine_clock(store: Store) -> Iterator[Finding]:
         side = "ahead of" if ahead > 0 else "behind"
         yield Finding(
             "settings",
-            f"The clock of this machine is {span(abs(ahead))} {side} that of Redis.",
+            f"The clock of this machine is {approximate(abs(ahead))} {side} that of Redis.",
             "Keep time (NTP): deadlines that are given here as moments are off by as much.",
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pollers.cli.examination.finding import Finding, some
-from pollers.cli.text import span
+from pollers.durations import approximate
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -29,8 +29,6 @@ class Report(NamedTuple):
     clock: float
     #: Whether it sends events.
     events: bool
-    #: Queues that it consumes.
-    queues: list[str]
     #: The credentials, of those that it was asked for, that it does not have.
     unknown_credentials: list[str]
     #: The settings that all workers should have in common, as text.
@@ -67,7 +65,7 @@ def examine_workers(reports: Mapping[str, Report], names: set[str]) -> Iterator[
             side = "ahead of" if report.clock > 0 else "behind"
             yield Finding(
                 "workers",
-                f"The clock of {name} is {span(abs(report.clock))} {side} that of Redis.",
+                f"The clock of {name} is {approximate(abs(report.clock))} {side} that of Redis.",
                 "Let both machines keep time (NTP): moments in its logs and in Flower are wrong.",
             )
     if quiet := sorted(name for name, report in reports.items() if not report.events):

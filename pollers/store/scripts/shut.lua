@@ -1,4 +1,4 @@
--- Pauses an origin: none of its polls is attempted until `open`; they still end at their deadlines.
+-- Pauses an origin: none of its polls is attempted until `reopen`; they still end at their deadlines.
 --
 -- Input:
 --   KEYS[1] -> gates
