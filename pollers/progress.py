@@ -52,7 +52,7 @@ class Progress(NamedTuple):
             return NONE
         try:
             values = dict(json.loads(text))
-        except (TypeError, ValueError):
+        except (RecursionError, TypeError, ValueError):
             return NONE
         return cls(**{name: value for name, value in values.items() if name in _DEFAULTS})
 

@@ -178,7 +178,7 @@ class PollSpec:
         """Return the spec in a text, or, where the text is damaged, an empty one to show in its place."""
         try:
             return cls.from_json(text)
-        except (TypeError, ValueError):
+        except (RecursionError, TypeError, ValueError):
             return cls(url="")
 
     @property
