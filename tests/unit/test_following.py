@@ -25,6 +25,9 @@ from pollers.spec import PollSpec
         ("javascript:alert(1)", None),
         ("http://[", None),
         ("http://", None),
+        ("http://127.0.0.1:99999/x", None),
+        ("http://y.example:0/", None),
+        ("//y.example:port/b", None),
     ],
 )
 def test_a_reference_is_resolved_against_the_url_that_answered(reference: object, url: str | None) -> None:
