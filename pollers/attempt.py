@@ -23,7 +23,7 @@ from pollers.spec import PollSpec
 from pollers.step import take_step
 from pollers.store import Record, Settlement
 from pollers.store.history import Entry
-from pollers.transport import Request, Transport
+from pollers.transport import Request, Transport, unsent
 
 logger = logging.getLogger(__name__)
 
@@ -66,20 +66,30 @@ def ask(attempt: Attempt, transport: Transport, headers: Mapping[str, str] = _NO
     try:
         spec, request = _parsed(attempt.record.spec)
         progress = Progress.from_json(attempt.record.progress)
+        if not _is_known(spec):
+            return None
     except Exception:
         logger.exception("The record of poll %s cannot be read.", attempt.poll_id)
         return None
-    if not _is_known(spec):
-        return None
-    timeout = min(spec.longest_request, attempt.remaining)
-    if timeout < SHORTEST_REQUEST:
-        return None
-    request = request or _request(attempt, spec, progress)
-    if progress.validator:
-        request = request.adding(conditional_headers(progress))
-    if headers:
-        request = request.adding(headers)
-    return transport.fetch(request, timeout=timeout, kept=progress.http)
+    try:
+        timeout = min(spec.longest_request, attempt.remaining)
+        if timeout < SHORTEST_REQUEST:
+            return None
+        request = request or _request(attempt, spec, progress)
+        if progress.validator:
+            request = request.adding(conditional_headers(progress))
+        if headers:
+            request = request.adding(headers)
+    except Exception as error:
+        # By what an answer has put into it, or by a damaged record: it would be the same the next time.
+        logger.warning("The request of poll %s cannot be made: %r", attempt.poll_id, error)
+        return unsent(str(spec.url), error)
+    try:
+        return transport.fetch(request, timeout=timeout, kept=progress.http)
+    except Exception as error:
+        # Not the network, which does not raise: without an answer it would look as if the worker had died.
+        logger.exception("The request of poll %s failed.", attempt.poll_id)
+        return unsent(request.url, error, transient=True)
 
 
 def settlement_of(
@@ -95,10 +105,11 @@ def settlement_of(
     try:
         spec, _ = _parsed(attempt.record.spec)
         progress = Progress.from_json(attempt.record.progress)
+        is_known = _is_known(spec)
     except Exception:
         on_damage()
         return _failed(attempt, "PollFailed", "its record in the store is damaged")
-    if not _is_known(spec):
+    if not is_known:
         return _failed(attempt, "PollFailed", f"no convention {spec.convention!r} {_UNKNOWN}")
     if answer is None:
         return None

@@ -7,7 +7,6 @@ condition holds: with the same leases, guard, credentials and limits.
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from pollers import held, standard_webhooks
 from pollers.cadence import Exponential
 from pollers.errors import PollEnded
 from pollers.outcome import result_of
+from pollers.plain_json import compact
 from pollers.runtime import runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Record
@@ -78,7 +78,7 @@ def _parameters(poll_id: str, spec: PollSpec, record: Record, min_interval: floa
         "method": "POST",
         "headers": {"Content-Type": "application/json", standard_webhooks.ID: f"msg_{poll_id}"},
         # As text: it is signed byte by byte, and monitors do not show it.
-        "data": json.dumps(_message(poll_id, spec, record), separators=(",", ":"), ensure_ascii=False),
+        "data": compact(_message(poll_id, spec, record)),
         "auth": spec.webhook["auth"],
         "protocol": "standard-webhook",
         "conditional": False,

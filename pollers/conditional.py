@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 
 from pollers.answer import Answer
+from pollers.http_date import http_date
 from pollers.progress import Progress
 from pollers.spec import PollSpec
 
@@ -24,14 +24,13 @@ def validator(answer: Answer) -> str:
     tag = answer.headers.get("ETag", "")
     if tag:
         return tag if len(tag) <= LONGEST and _ENTITY_TAG.fullmatch(tag) else ""
-    modified = answer.headers.get("Last-Modified", "")
-    if not modified:
+    text = answer.headers.get("Last-Modified", "")
+    if not text or len(text) > LONGEST:
         return ""
-    try:
-        age = parsedate_to_datetime(answer.headers.get("Date", "")) - parsedate_to_datetime(modified)
-        return modified if len(modified) <= LONGEST and age.total_seconds() >= 1 else ""
-    except (TypeError, ValueError):
+    modified, answered = http_date(text), http_date(answer.headers.get("Date", ""))
+    if modified is None or answered is None:
         return ""
+    return text if answered - modified >= 1 else ""
 
 
 def conditional_headers(progress: Progress) -> dict[str, str]:

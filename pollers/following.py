@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pollers import registry
 from pollers.carrying import filled
+from pollers.origin import same_origin
 from pollers.progress import Progress
 from pollers.redaction import is_secret
 from pollers.spec import PollSpec
@@ -17,7 +18,6 @@ from pollers.spec import PollSpec
 IDEMPOTENCY_KEY = "Idempotency-Key"
 #: Headers that belong to the body of the request before, or to its repetition.
 _OF_THE_START = ("content-", "idempotency-key")
-_PORTS = {"http": 80, "https": 443}
 
 
 def is_constant(spec: PollSpec) -> bool:
@@ -72,17 +72,6 @@ def refusal(spec: PollSpec, answered: str, url: str) -> str | None:
     if secure and urlsplit(url).scheme != "https":
         return "the answer leads from https to http"
     return None
-
-
-def same_origin(one: str, other: str) -> bool:
-    """Return whether two URLs have the same scheme, host and port (RFC 6454)."""
-    return _origin(one) == _origin(other)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    return scheme, parts.hostname, parts.port or _PORTS.get(scheme)
 
 
 def _starting(spec: PollSpec, poll_id: str) -> PollSpec:

@@ -15,11 +15,11 @@ from pollers.conditional import conditional_headers
 from pollers.conditions import Decision
 from pollers.errors import PollCancelled, PollEnded, PollFailed, PollRejected, PollTimeout
 from pollers.following import is_constant
-from pollers.progress import NONE
+from pollers.progress import NONE, Progress
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
 from pollers.step import take_step
-from pollers.transport import Request, Transport
+from pollers.transport import Request, Transport, unsent
 
 
 class Attempted(NamedTuple):
@@ -97,12 +97,7 @@ class _Run:
         constant = Request.asking(self.spec) if is_constant(self.spec) else None
         while (left := self._deadline - self.clock()) > 0:
             self._attempt += 1
-            request = constant or Request.asking(self.spec, progress, self._id)
-            if progress.validator:
-                request = request.adding(conditional_headers(progress))
-            timeout = min(self.spec.longest_request, left)
-            answer = self.transport.fetch(request, timeout=timeout, kept=progress.http)
-            self._last = answer
+            answer = self._last = self._ask(constant, progress, left)
             decision, due, progress = take_step(
                 self.spec,
                 progress,
@@ -127,6 +122,16 @@ class _Run:
         if self.spec.on_deadline == "succeed":
             return progress.value
         raise self._error(PollTimeout, "the deadline passed")
+
+    def _ask(self, constant: Request | None, progress: Progress, left: float) -> Answer:
+        try:
+            request = constant or Request.asking(self.spec, progress, self._id)
+            if progress.validator:
+                request = request.adding(conditional_headers(progress))
+        except ValueError as error:  # by what an answer has put into it
+            return unsent(self.spec.url, error)
+        timeout = min(self.spec.longest_request, left)
+        return self.transport.fetch(request, timeout=timeout, kept=progress.http)
 
     def _end(self, decision: Decision) -> Any:
         if decision.state == "succeeded":

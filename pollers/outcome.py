@@ -47,23 +47,21 @@ def result_of(record: Record) -> Any:
 
 def error_of(record: Record) -> PollEnded:
     """Return the error of a poll that ended without success."""
-    spec = PollSpec.salvaged(record.spec)
+    spec, kept = PollSpec.salvaged(record.spec), _read(record.outcome)
     if record.state == "timed_out":
-        error = "PollTimeout"
-        reason = json.loads(record.outcome)["reason"] if record.outcome else "the deadline passed"
+        error, reason = "PollTimeout", kept.get("reason", "the deadline passed")
     elif record.state == "cancelled":
         error, reason = "PollCancelled", "on request"
     elif record.outcome:
-        kept = _read(record.outcome)
-        error = str(kept.get("error", "PollFailed"))
-        reason = str(kept.get("reason", "its outcome in the store is damaged"))
+        error = kept.get("error", "PollFailed")
+        reason = kept.get("reason", "its outcome in the store is damaged")
     else:
         # No attempt came to an end: `dispatch` gave it up.
         error, reason = "PollFailed", f"its last {record.crashes} attempts died with their workers"
     last = record.last_answer()
-    return _ERRORS.get(error, PollFailed).build(
-        reason,
-        url=redact_url(spec.url),
+    return _ERRORS.get(str(error), PollFailed).build(
+        str(reason),
+        url=redact_url(str(spec.url)),
         status=last[0] if last else None,
         excerpt=last[1] if last else None,
         attempts=record.attempt,
@@ -75,6 +73,6 @@ def _read(text: str) -> dict[str, Any]:
     """Return an outcome as it was stored; nothing when there is none, or somebody has damaged it."""
     try:
         kept = json.loads(text or "{}")
-    except ValueError:
+    except (RecursionError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}

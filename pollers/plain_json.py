@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 #: Levels of lists and mappings. Deeper ones would meet the recursion limits of those who read them.
 DEEPEST = 100
@@ -46,6 +46,17 @@ def encodable(value: Any) -> Any:
         half = error.object[error.start]
         raise ValueError(f"has {half!r}, which is half a character (a lone surrogate)") from None
     return value
+
+
+def compact(value: Any) -> str:
+    """Return plain JSON, as an answer may have brought it, in a short text that can be encoded in UTF-8."""
+    text = _encode(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # JSON can say half a character, by its escape; there it stays one.
+        return json.dumps(value, separators=(",", ":"))
+    return text
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pollers.durations import parse_duration
+from pollers.origin import in_full
 
 #: Name of the limit that every origin without another one has for itself.
 DEFAULT = "default"
@@ -27,25 +27,6 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*([smhd])")
 _LIMIT = re.compile(rf"(?:{_RATE.pattern})?(?:\s*\bburst\s+(\d+))?(?:\s*\bin-flight\s+(\d+))?")
 _NAME = re.compile(r"[A-Za-z0-9*?._:/\[\]-]{1,200}")
-_PORTS = {"http": 80, "https": 443}
-
-
-def origin_of(url: str) -> str:
-    """Return the origin of an http or https URL (RFC 6454): ``http://host:8080``.
-
-    The usual one is written short, as every waiting poll carries its origin: ``host`` is https at port 443.
-    """
-    parts = urlsplit(url)
-    return _origin(parts.scheme.lower(), parts.netloc)
-
-
-@lru_cache(maxsize=1024)  # many polls have few origins
-def _origin(scheme: str, netloc: str) -> str:
-    parts = SplitResult(scheme, netloc, "", "", "")
-    host = (parts.hostname or "").lower()
-    host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, _PORTS.get(scheme)) else f":{parts.port}"
-    return host if scheme == "https" and not port else f"{scheme}://{host}{port}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,7 +190,7 @@ def limit_for(origin: str, names: Iterable[str]) -> str | None:
     The origin itself comes first, then its host with port, its host, then the longest pattern that matches.
     """
     known = set(names)
-    full = origin if "://" in origin else f"https://{origin}"
+    full = in_full(origin)
     place = full.partition("://")[2]
     host = urlsplit(full).hostname or ""
     for exact in (origin, full, place, host):

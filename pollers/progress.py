@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pollers.plain_json import compact
+
 
 class Progress(NamedTuple):
     """How far a poll has come. What has its default is not written, so a plain poll keeps no text."""
@@ -40,7 +42,7 @@ class Progress(NamedTuple):
         if self == NONE:
             return ""
         given = {name: value for name, value in self._asdict().items() if value != _DEFAULTS[name]}
-        return json.dumps(given, separators=(",", ":"), ensure_ascii=False)
+        return compact(given)
 
     @classmethod
     def from_json(cls, text: str) -> Progress:
@@ -52,7 +54,7 @@ class Progress(NamedTuple):
             return NONE
         try:
             values = dict(json.loads(text))
-        except (TypeError, ValueError):
+        except (RecursionError, TypeError, ValueError):
             return NONE
         return cls(**{name: value for name, value in values.items() if name in _DEFAULTS})
 

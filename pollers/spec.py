@@ -12,7 +12,7 @@ from pollers import validation
 from pollers.cadence import Cadence, Fixed, parse_cadence
 from pollers.condition_rules import Match
 from pollers.errors import InvalidPoll
-from pollers.politeness import origin_of
+from pollers.origin import short_origin
 from pollers.redaction import redact_params
 
 __all__ = ["Match", "PollSpec"]
@@ -178,7 +178,7 @@ class PollSpec:
         """Return the spec in a text, or, where the text is damaged, an empty one to show in its place."""
         try:
             return cls.from_json(text)
-        except (TypeError, ValueError):
+        except (RecursionError, TypeError, ValueError):
             return cls(url="")
 
     @property
@@ -214,7 +214,7 @@ class PollSpec:
     @property
     def origin(self) -> str:
         """The origin of the endpoint, in its short form."""
-        return origin_of(self.url)
+        return short_origin(self.url)
 
     def shown(self) -> dict[str, Any]:
         """Return the given parameters as people may see them, without secrets."""

@@ -40,10 +40,10 @@ class OriginOption(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read it; what has no scheme is https."""
         from pollers import http_syntax
-        from pollers.politeness import origin_of
+        from pollers.origin import in_full, short_origin
 
         try:
-            return origin_of(http_syntax.url(value if "://" in value else f"https://{value}"))
+            return short_origin(http_syntax.url(in_full(value)))
         except ValueError:
             self.fail(f"{value!r} is no origin; it should be like https://api.example.com.", param, ctx)
 

@@ -19,6 +19,7 @@ from pollers.cli.neighbours import has_polls
 from pollers.cli.text import counted, printable, write_json
 from pollers.cli.waitbar import bar
 from pollers.completion import TAG, is_webhook
+from pollers.origin import in_full
 from pollers.store import LIVE_STATES, TERMINAL_STATES, Found, Polls
 from pollers.store.listing import count_polls
 from pollers.store.parking import explained
@@ -148,9 +149,8 @@ def _steer_origin(polls: Polls, action: Action, origin: str, *, dry_run: bool, a
         click.echo(printable(f"{origin} would be {action.done}" if dry_run else f"{origin} {told}"))
     if not known:
         # Written in full: what was typed without a scheme may have been meant for another than https.
-        full = origin if "://" in origin else f"https://{origin}"
         hint = f"; do you mean {near}?" if near else "."
-        click.echo(printable(f"No live poll has the origin {full}{hint}"), err=True)
+        click.echo(printable(f"No live poll has the origin {in_full(origin)}{hint}"), err=True)
     return SUCCEEDED
 
 

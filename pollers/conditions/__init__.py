@@ -10,7 +10,7 @@ from pollers.conditions.decide import (
     succeeded,
 )
 from pollers.conditions.leads import lead
-from pollers.conditions.match import NotApplicable, body_of, holds, mapping, select
+from pollers.conditions.match import NotApplicable, body_of, holds, mapping, members, select
 from pollers.conditions.retry_after import retry_after
 from pollers.conditions.signals import asked_hold, is_trouble
 
@@ -27,6 +27,7 @@ __all__ = [
     "is_trouble",
     "lead",
     "mapping",
+    "members",
     "pending",
     "retry_after",
     "select",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin
 
 from pollers.answer import Answer
+from pollers.origin import parsed
 
 
 def lead(answer: Answer, reference: Any) -> str | None:
@@ -17,7 +18,6 @@ def lead(answer: Answer, reference: Any) -> str | None:
         return None
     try:
         url = urldefrag(urljoin(answer.url, reference.strip())).url
-        parts = urlsplit(url)
     except ValueError:
         return None
-    return url if parts.scheme in {"http", "https"} and parts.hostname else None
+    return url if parsed(url) else None

@@ -70,6 +70,14 @@ def mapping(answer: Answer) -> Mapping[str, Any]:
     return body
 
 
+def members(answer: Answer) -> Mapping[str, Any]:
+    """Return the JSON body, an object; an empty one where it is none, as for a body that may be anything."""
+    try:
+        return mapping(answer)
+    except NotApplicable:
+        return {}
+
+
 def select(expression: str, value: Any) -> Any:
     """Return what a JMESPath expression finds in a value; None when it does not apply to it."""
     try:

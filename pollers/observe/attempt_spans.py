@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -17,11 +16,11 @@ from pollers import tracing
 from pollers.answer import Answer
 from pollers.attempt import Attempt
 from pollers.engine import Settled
+from pollers.origin import parsed
 from pollers.redaction import redact_url
 from pollers.spec import PollSpec
 
 _NS = 1_000_000_000
-_PORTS = {"http": 80, "https": 443}
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"),
 )
@@ -91,15 +90,15 @@ def _name(spec_text: str) -> str:
 
 def _describe(span: trace.Span, settled: Settled, answer: Answer) -> None:
     spec, settlement = PollSpec.salvaged(settled.record.spec), settled.settlement
-    url = urlsplit(answer.url)
+    origin = parsed(answer.url)
     attributes: dict[str, Any] = {
         tracing.POLL_ID: settled.poll_id,
         "pollers.attempt": settlement.attempt,
         "pollers.decision": settled.decision,
         "http.request.method": spec.method if spec.method in _METHODS else "_OTHER",
         "url.full": redact_url(answer.url),
-        "server.address": url.hostname or "",
-        "server.port": url.port or _PORTS.get(url.scheme, 0),
+        "server.address": origin.host if origin else "",
+        "server.port": origin.port if origin else 0,
     }
     if answer.status is not None:
         attributes["http.response.status_code"] = answer.status

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pollers.answer import Answer
-from pollers.conditions import Decision, NotApplicable, by_status, failed, lead, mapping, pending, succeeded
+from pollers.conditions import Decision, by_status, failed, lead, mapping, members, pending, succeeded
 from pollers.progress import Progress
 from pollers.spec import PollSpec
 
@@ -53,10 +53,7 @@ def _place(answer: Answer, operation: Mapping[str, Any]) -> str | None:
 
 def _refused(answer: Answer) -> Decision:
     decision = by_status(answer)
-    try:
-        error = mapping(answer).get("error")
-    except NotApplicable:
-        error = None
+    error = members(answer).get("error")
     if decision.transient or not isinstance(error, Mapping):
         return decision
     return failed(f"HTTP {answer.status}: {_told(error)}", rejected=True)

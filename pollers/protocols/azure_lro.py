@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pollers.answer import Answer
-from pollers.conditions import Decision, NotApplicable, by_status, failed, lead, mapping, pending, succeeded
+from pollers.conditions import Decision, NotApplicable, by_status, failed, lead, members, pending, succeeded
 from pollers.progress import Progress
 from pollers.spec import PollSpec
 
@@ -104,7 +104,7 @@ def _final_url(spec: PollSpec, notes: Mapping[str, str], answer: Answer) -> str 
         return notes["resource"]
     if via in _VIA_MONITOR and method == "POST":
         return None
-    resource = lead(answer, _object(answer).get("resourceLocation"))
+    resource = lead(answer, members(answer).get("resourceLocation"))
     if resource:
         return resource
     if method in ("PUT", "PATCH"):
@@ -112,19 +112,12 @@ def _final_url(spec: PollSpec, notes: Mapping[str, str], answer: Answer) -> str 
     return notes.get("location") if method == "POST" else None
 
 
-def _object(answer: Answer) -> Mapping[str, Any]:
-    try:
-        return mapping(answer)
-    except NotApplicable:
-        return {}
-
-
 def _state(answer: Answer, name: str) -> str | None:
-    return _lowered(_object(answer).get(name))
+    return _lowered(members(answer).get(name))
 
 
 def _provisioning(answer: Answer) -> str | None:
-    properties = _object(answer).get("properties")
+    properties = members(answer).get("properties")
     return _lowered(properties.get("provisioningState")) if isinstance(properties, Mapping) else None
 
 
@@ -141,7 +134,7 @@ def _refused(answer: Answer) -> Decision:
 
 def _reason(answer: Answer) -> str | None:
     """Return the error in a body, of an operation or of a resource, in a sentence."""
-    body = _object(answer)
+    body = members(answer)
     properties = body.get("properties")
     inner = properties.get("error") if isinstance(properties, Mapping) else None
     error = body.get("error") or inner

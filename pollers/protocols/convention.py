@@ -15,9 +15,9 @@ class Convention(Protocol):
 
     Registered once and used by all threads, so it keeps nothing itself. What it wants to remember of
     an answer goes into the decision: ``next_url`` and ``notes``, and comes back in ``progress``.
-    `pollers.conditions` has the parts that most need: `by_status`, `mapping`, `pending`, `succeeded`,
-    `failed`. A convention whose attribute ``timeouts_slow_down`` is true has its waits doubled by each
-    timeout.
+    `pollers.conditions` has the parts that most need: `by_status`, `mapping`, `members`, `pending`,
+    `succeeded`, `failed`. A convention whose attribute ``timeouts_slow_down`` is true has its waits doubled
+    by each timeout.
     """
 
     def read(self, spec: PollSpec, progress: Progress, answer: Answer) -> Decision:

@@ -11,11 +11,8 @@ Source: RFC 8628, section 3.5, and RFC 6749, section 5.2. The token endpoint is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pollers.answer import Answer
-from pollers.conditions import Decision, NotApplicable, by_status, failed, mapping, pending, succeeded
+from pollers.conditions import Decision, by_status, failed, mapping, members, pending, succeeded
 from pollers.progress import Progress
 from pollers.spec import PollSpec
 
@@ -32,7 +29,7 @@ class DeviceFlow:
     def read(self, spec: PollSpec, progress: Progress, answer: Answer) -> Decision:
         """Return what the token endpoint says."""
         success = 200 <= (answer.status or 0) < 300
-        body = mapping(answer) if success else _object(answer)
+        body = mapping(answer) if success else members(answer)
         error = body.get("error")
         if error == "authorization_pending":
             return pending("the user has not decided yet")
@@ -45,10 +42,3 @@ class DeviceFlow:
             return decision
         description = body.get("error_description")
         return failed(f"{error}: {description}" if description else error)
-
-
-def _object(answer: Answer) -> Mapping[str, Any]:
-    try:
-        return mapping(answer)
-    except NotApplicable:
-        return {}

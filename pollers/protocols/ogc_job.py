@@ -16,7 +16,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from pollers.answer import Answer
-from pollers.conditions import Decision, NotApplicable, by_status, failed, lead, mapping, pending, succeeded
+from pollers.conditions import (
+    Decision,
+    NotApplicable,
+    by_status,
+    failed,
+    lead,
+    mapping,
+    members,
+    pending,
+    succeeded,
+)
 from pollers.progress import Progress
 from pollers.spec import PollSpec
 
@@ -67,10 +77,7 @@ def _below(url: str) -> str:
 def _refused(answer: Answer) -> Decision:
     """Return what an exception means, by its status and, in its words (RFC 7807), the reason."""
     decision = by_status(answer)
-    try:
-        problem = mapping(answer)
-    except NotApplicable:
-        problem = {}
+    problem = members(answer)
     words = problem.get("detail") or problem.get("title")
     if decision.transient or not words:
         return decision

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pollers.answer import Answer
+from pollers.conditions import members
 
 #: Members that tell a state, the usual ones first.
 _STATES = ("status", "state", "phase", "jobStatus", "job_status", "job_state")
@@ -34,13 +35,9 @@ class Suggestion(NamedTuple):
 
 def recognise(answer: Answer) -> Suggestion:
     """Return what the answer of a service suggests; a response with any status."""
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    members = body if isinstance(body, Mapping) else {}
+    body = members(answer)
     for look in _LOOKS:
-        suggestion = look(answer, members)
+        suggestion = look(answer, body)
         if suggestion is not None:
             return suggestion
     if 200 <= (answer.status or 0) < 300:

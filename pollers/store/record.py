@@ -124,7 +124,7 @@ class Record(NamedTuple):
         try:
             status, excerpt, elapsed_ms, at_ms = json.loads(self.answer or "null")
             return status, str(excerpt), int(elapsed_ms), int(at_ms)
-        except (TypeError, ValueError):
+        except (OverflowError, RecursionError, TypeError, ValueError):
             return None
 
 

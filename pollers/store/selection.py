@@ -41,7 +41,7 @@ class Selection:
     #: States as people see them (`Record.seen`); ``paused`` takes those that are paused in an attempt, too.
     states: frozenset[str] = SEEN_LIVE | TERMINAL_STATES
     tag: str | None = None
-    #: In its short form (`pollers.politeness.origin_of`).
+    #: In its short form (`pollers.origin`).
     origin: str | None = None
     #: Seconds that their next attempt is late, at least.
     overdue: float | None = None

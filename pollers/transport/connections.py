@@ -16,7 +16,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import create_connection
 from urllib3.util.ssl_ import create_urllib3_context
 
-from pollers.transport.origin import Peer
+from pollers.transport.peer import Peer
 from pollers.transport.reach import Reach
 from pollers.transport.resolution import within
 from pollers.transport.watchdog import Guard

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pollers.http_date import http_date
-from pollers.transport.origin import origin
+from pollers.origin import full_origin
 
 #: Cookies of a poll by origin: name, value, path, and expiry in epoch seconds or None.
 Cookies = dict[str, list[list[Any]]]
@@ -30,7 +30,7 @@ def remember(kept: Cookies, url: str, lines: Iterable[str], now: float) -> Cooki
 
     ``now`` is in epoch seconds.
     """
-    home = origin(url)
+    home = full_origin(url)
     jar = {(name, path): [name, value, path, expires] for name, value, path, expires in kept.get(home, ())}
     for line in lines:
         cookie = _parsed(line, url, now) if len(line) <= LONGEST else None
@@ -51,7 +51,7 @@ def header(kept: Cookies, url: str, now: float) -> str:
     path = urlsplit(url).path or "/"
     fitting = [
         cookie
-        for cookie in kept.get(origin(url), ())
+        for cookie in kept.get(full_origin(url), ())
         if (cookie[3] is None or cookie[3] > now) and _path_matches(path, cookie[2])
     ]
     # Section 5.4: longer paths first.

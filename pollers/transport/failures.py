@@ -9,7 +9,7 @@ import ssl
 import requests
 import urllib3.exceptions
 
-from pollers.answer import AnswerError
+from pollers.answer import Answer, AnswerError
 from pollers.transport.watchdog import Guard
 
 
@@ -36,6 +36,14 @@ def explain(trouble: Exception, guard: Guard) -> tuple[AnswerError, str]:
             if isinstance(cause, kinds):
                 return error, sentence.format(_short(causes[0]))
     return AnswerError.MALFORMED, f"the request failed: {_short(trouble)}"
+
+
+def unsent(url: str, trouble: Exception, *, transient: bool = False) -> Answer:
+    """Return the answer where no request could be sent: by its poll's fault, or, ``transient``, by ours."""
+    error = AnswerError.MALFORMED if transient else AnswerError.REFUSED
+    what = "the request failed" if transient else "it cannot be requested"
+    text = f"{what}: {_short(trouble)}"
+    return Answer(url=url, status=None, headers={}, body=b"", elapsed=0.0, error=error, error_text=text)
 
 
 def cut_off(error: Exception) -> bool:

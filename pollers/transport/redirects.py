@@ -9,9 +9,9 @@ import requests
 from requests.utils import requote_uri
 
 from pollers.answer import AnswerError
+from pollers.origin import PORTS, full_origin
 from pollers.redaction import is_secret, redact_url
 from pollers.transport.failures import Failed, Refused
-from pollers.transport.origin import origin
 
 #: Redirects followed for one answer.
 MOST = 10
@@ -46,7 +46,7 @@ def redirected(prepared: requests.PreparedRequest, status: int, location: str) -
     if following.method != prepared.method:
         following.body = None
         _remove(following, _CONTENT.__contains__)
-    if origin(following.url or "") != origin(prepared.url or ""):
+    if full_origin(following.url or "") != full_origin(prepared.url or ""):
         _remove(following, lambda name: name in ("host", "origin", "referer") or is_secret(name))
     return following
 
@@ -62,7 +62,7 @@ def _target(base: str, location: str) -> str:
         scheme = url.partition(":")[0].lower()
     except ValueError as error:
         raise Failed(AnswerError.REDIRECT, "a redirect to what is no URL") from error
-    if scheme not in {"http", "https"}:
+    if scheme not in PORTS:
         raise Failed(AnswerError.REDIRECT, f"a redirect to {redact_url(url)}, which is not http")
     check_security(base, url)
     return url

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pollers.errors import InvalidPoll
+from pollers.origin import PORTS, full_origin
 from pollers.progress import NONE, Progress
 from pollers.redaction import is_secret
 from pollers.spec import PollSpec
-from pollers.transport.origin import Peer, origin
+from pollers.transport.peer import Peer
 
 if TYPE_CHECKING:
     import requests
@@ -27,7 +28,6 @@ _AS_IT_IS = re.compile(
     r"/[A-Za-z0-9._~/!$&'()*+,;=:@-]*(\?[A-Za-z0-9._~/!$&'()*+,;=:@?-]+)?",
     re.ASCII,
 )
-_PORTS = {"http": 80, "https": 443}
 
 
 class Wire(NamedTuple):
@@ -44,7 +44,7 @@ class Wire(NamedTuple):
     def of(cls, prepared: requests.PreparedRequest) -> Self:
         """Return what a connection is to be sent for a request that `requests` has prepared."""
         parts = urlsplit(prepared.url or "")
-        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
         lines = [f"{prepared.method} {prepared.path_url} HTTP/1.1"]
         if "Host" not in prepared.headers:
             lines.append(f"Host: {parts.netloc.rpartition('@')[2]}")
@@ -101,12 +101,12 @@ class Request:
     @cached_property
     def origin(self) -> str:
         """The origin of the poll's own URL."""
-        return origin(self.home or self.url)
+        return full_origin(self.home or self.url)
 
     @cached_property
     def at_home(self) -> bool:
         """Whether the request goes to the origin of the poll's own URL."""
-        return not self.home or origin(self.url) == self.origin
+        return not self.home or full_origin(self.url) == self.origin
 
     def check(self) -> None:
         """Have it prepared, as every attempt will, where the rules for a spec do not tell that it can be.

@@ -8,10 +8,10 @@ from typing import Any
 
 import requests
 
+from pollers.origin import full_origin
 from pollers.transport import cookies
 from pollers.transport.credentials import Credential, Keyring
 from pollers.transport.failures import Refused
-from pollers.transport.origin import origin
 from pollers.transport.reach import Reach, Rules
 from pollers.transport.request import Request
 
@@ -70,7 +70,7 @@ class Visit:
 
     def redirected(self, url: str) -> None:
         """Note that the fetch goes on at another URL."""
-        if origin(url) != self._home:
+        if full_origin(url) != self._home:
             self.reach.at_home = False
 
     def kept(self) -> dict[str, Any] | None:

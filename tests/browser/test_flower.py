@@ -10,7 +10,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from pollers import PollCancelled, PollFailed, PollResult, app, poll
-from pollers.politeness import origin_of
+from pollers.origin import short_origin
 from pollers.runtime import Runtime, runtime_of
 from pollers.store.traffic import configure, reopen, set_limit, shut
 from tests.browser.flower import api, details, flower, rows
@@ -133,7 +133,7 @@ def test_a_poll_that_is_kept_from_its_first_attempt_has_a_row(
     browser: Chrome, flower_url: str, endpoint: Endpoint
 ) -> None:
     """As soon as that is due; in Flower's API, too."""
-    store, origin = runtime_of(app).store, origin_of(endpoint.url("/"))
+    store, origin = runtime_of(app).store, short_origin(endpoint.url("/"))
     shut(store, origin)
     kept = poll.delay(endpoint.script("/kept", Reply(body={"done": False})), until=UNTIL, timeout=600)
     wait_until(lambda: kept.id in api(flower_url, "tasks"))
@@ -158,7 +158,7 @@ def test_polls_of_a_held_origin_say_so(browser: Chrome, flower_url: str, endpoin
 
 def test_polls_that_wait_for_a_limit_say_so(browser: Chrome, flower_url: str, endpoint: Endpoint) -> None:
     """Both are due, and one a minute may be asked."""
-    store, origin = runtime_of(app).store, origin_of(endpoint.url("/"))
+    store, origin = runtime_of(app).store, short_origin(endpoint.url("/"))
     one, two = (submit_waiting(endpoint, path) for path in ("/limited/1", "/limited/2"))
     set_limit(store, origin, "1/m")
     wait_until(lambda: row_of(browser, flower_url, one)["eta"] == "waits for a limit")

@@ -19,6 +19,12 @@ def test_the_location_of_a_202_is_asked_next(follow: Follower, endpoint: Endpoin
     assert [len(endpoint.arrivals(path)) for path in paths] == [1, 1, 2]
 
 
+def test_a_location_that_nobody_can_ask_is_none(follow: Follower, endpoint: Endpoint) -> None:
+    """The same URL is asked again."""
+    pending = Reply(202, headers={"Location": "http://127.0.0.1:99999/x"})
+    assert follow(endpoint.script("/a", pending, Reply(body=7)), protocol="accepted") == 7
+
+
 def test_retry_after_is_obeyed_on_every_202(follow: Follower, endpoint: Endpoint) -> None:
     """Seconds here; the cadence where there is none."""
     url = endpoint.script("/a", Reply(202, headers={"Retry-After": "30"}), Reply(202), Reply(204))

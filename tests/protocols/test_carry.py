@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pollers import PollFailed
+from pollers import PollFailed, PollRejected
 from tests.endpoints import Arrival, Endpoint, Reply
 from tests.protocols.conftest import Follower
 
@@ -81,3 +81,13 @@ def test_more_than_a_record_should_hold_fails(follow: Follower, endpoint: Endpoi
     url = endpoint.script("/a", Reply(200, {"at": "x" * 5000}))
     with pytest.raises(PollFailed, match=r"5010 characters to carry.*select less"):
         follow(url, params={"at": "{at}"}, carry={"at": "at"}, until="done")
+
+
+def test_half_a_character_is_carried_as_json_writes_it(follow: Follower, endpoint: Endpoint) -> None:
+    """Escaped, as it came; where it cannot be written, the poll fails with the reason."""
+    half = Reply(202, b'{"cursor":"\\ud83d"}')
+    url = endpoint.script("/a", half, Reply(body=7))
+    assert follow(url, method="POST", json={"from": "{cursor}"}, carry={"cursor": "cursor"}) == 7
+    assert endpoint.arrivals("/a")[1].body == b'{"from": "\\ud83d"}'
+    with pytest.raises(PollRejected, match=r"it cannot be requested: .*surrogates not allowed"):
+        follow(endpoint.script("/b", half) + "?from={cursor}", carry={"cursor": "cursor"})

@@ -9,6 +9,7 @@ import pytest
 
 from pollers.attempt import Attempt
 from pollers.engine import Engine, Settled
+from pollers.progress import Progress
 from pollers.settings import Settings
 from pollers.spec import PollSpec
 from pollers.store import Store, Submission
@@ -45,5 +46,31 @@ def test_who_looks_on_cannot_keep_a_poll_from_its_attempt(
     assert [(one.accepted, one.asked, one.answer and one.answer.status) for one in seen] == [
         (True, None, 202)
     ]
+    transport.close()
+    store.client.close()
+
+
+def test_what_a_service_sends_keeps_no_other_attempt_from_its_settlement(
+    redis_url: str, endpoint: Endpoint
+) -> None:
+    """Half a character cannot be stored but escaped; attempts are settled together."""
+    settings = Settings(redis_url=redis_url)
+    store, transport = Store.connect(settings), Transport()
+    half = endpoint.script("/half", Reply(202, b'{"at":"\\ud83d"}'))
+    spec = PollSpec.parse(half, on_deadline="succeed", timeout=60)
+    store.admit(Submission("half", spec=spec.to_json(), span=10.0, timeout=60.0))
+    spec = PollSpec.parse(endpoint.script("/whole", Reply(202)))
+    store.admit(Submission("whole", spec=spec.to_json(), span=10.0, timeout=60.0))
+    seen: list[Settled] = []
+    engine = Engine(
+        store.stores, transport, settings, publish=lambda poll_id, record: None, observe=seen.extend
+    )
+    for pack in store.dispatch("w", "call", {"": True}).packs:
+        engine.run_pack(pack)
+    engine.drain()
+    assert {one.poll_id: one.accepted for one in seen} == {"half": True, "whole": True}
+    found = store.find("half")
+    assert found is not None
+    assert Progress.from_json(found.record.progress).value == {"at": "\ud83d"}
     transport.close()
     store.client.close()

@@ -12,7 +12,7 @@ import redis
 from celery import Celery
 
 from pollers import InvalidPoll, PollFailed, poll
-from pollers.politeness import origin_of
+from pollers.origin import short_origin
 from pollers.runtime import runtime_of
 from pollers.store import traffic
 from tests.endpoints import Endpoint, Reply
@@ -85,7 +85,7 @@ def test_monitors_hear_of_a_poll_that_its_origin_keeps(
     endpoint: Endpoint, application: Celery, shared_redis_url: str
 ) -> None:
     """Before its first attempt, so that it has a row; once."""
-    store, origin = runtime_of(application).store, origin_of(endpoint.url("/"))
+    store, origin = runtime_of(application).store, short_origin(endpoint.url("/"))
     traffic.shut(store, origin)
     with redis.Redis.from_url(shared_redis_url) as client, client.pubsub() as events:
         events.psubscribe("*celeryev*")

@@ -65,6 +65,15 @@ def test_the_end_of_a_poll_is_told_by_a_signed_webhook(endpoint: Endpoint, hook:
 
 
 @pytest.mark.usefixtures("worker")
+def test_half_a_character_keeps_no_webhook_back(endpoint: Endpoint, hook: Endpoint) -> None:
+    """JSON can say it, by its escape."""
+    url = endpoint.script("/a", Reply(body=b'{"status":"done","at":"\\ud83d"}'))
+    poll.delay(url, **UNTIL, webhook=hook.script("/hook", Reply(204)))
+    [(_, message)] = told(hook)
+    assert message["data"]["value"] == {"status": "done", "at": "\ud83d"}
+
+
+@pytest.mark.usefixtures("worker")
 def test_an_end_without_success_is_told_too(endpoint: Endpoint, hook: Endpoint) -> None:
     """With the error."""
     url = endpoint.script("/a", Reply(403, "no"))

@@ -6,24 +6,7 @@ from typing import Any
 
 import pytest
 
-from pollers.politeness import Breaker, Limit, Limits, limit_for, origin_of, rules_for
-
-
-@pytest.mark.parametrize(
-    ("url", "origin"),
-    [
-        ("https://API.example.com/renders/42", "api.example.com"),
-        ("https://api.example.com:443/", "api.example.com"),
-        ("https://api.example.com:8443/", "https://api.example.com:8443"),
-        ("http://api.example.com/", "http://api.example.com"),
-        ("http://user:secret@127.0.0.1:8080/x", "http://127.0.0.1:8080"),
-        ("https://[::1]/", "[::1]"),
-        ("https://[::1]:8443/", "https://[::1]:8443"),
-    ],
-)
-def test_an_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
-    """The usual one is written short, and nothing of the user information stays."""
-    assert origin_of(url) == origin
+from pollers.politeness import Breaker, Limit, Limits, limit_for, rules_for
 
 
 @pytest.mark.parametrize(

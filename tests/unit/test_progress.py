@@ -29,3 +29,11 @@ def test_fields_of_other_versions_are_left_out() -> None:
 def test_a_damaged_progress_is_that_of_the_beginning(damaged: str) -> None:
     """The poll goes on."""
     assert Progress.from_json(damaged) is NONE
+
+
+def test_half_a_character_is_written_as_its_escape() -> None:
+    """JSON can say it, and UTF-8, in which Redis gets the text, cannot."""
+    progress = Progress(value=["\ud83d", "Zo\xeb"])
+    assert progress.to_json().encode() == b'{"value":["\\ud83d","Zo\\u00eb"]}'
+    assert Progress.from_json(progress.to_json()) == progress
+    assert Progress(value="Zo\xeb").to_json() == '{"value":"Zo\xeb"}'

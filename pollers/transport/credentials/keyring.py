@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pollers.answer import AnswerError
+from pollers.origin import full_origin, parsed
 from pollers.transport.credentials import sources
 from pollers.transport.credentials.credential import Credential
 from pollers.transport.credentials.kinds import auth_of, secrets_of
 from pollers.transport.credentials.oauth2 import Fetch
 from pollers.transport.failures import Failed, Refused
-from pollers.transport.origin import origin
 
 
 class Keyring:
@@ -72,10 +72,10 @@ class Keyring:
         if self._file is None or not url.startswith("https:"):
             return {}
         tables = self._file.tables()
-        table: Mapping[str, str] = tables.get(origin(url), {})
+        table: Mapping[str, str] = tables.get(full_origin(url), {})
         for name, path in table.items():
             if name not in ("ca", "cert", "key") or not isinstance(path, str) or not Path(path).is_file():
-                raise Refused(f"the certificates for {origin(url)} have no file for {name}")
+                raise Refused(f"the certificates for {full_origin(url)} have no file for {name}")
         return table
 
     def _called(self, name: str) -> Any:
@@ -110,6 +110,6 @@ def _origins(name: str, fields: Mapping[str, Any]) -> frozenset[str] | None:
     if "origins" not in fields:
         return None
     given = fields["origins"]
-    if not isinstance(given, list) or any(origin(str(one)) == "null" for one in given):
+    if not isinstance(given, list) or any(parsed(str(one)) is None for one in given):
         raise Refused(f"the credential {name!r} has origins that are no list of https://host")
-    return frozenset(origin(str(one)) for one in given)
+    return frozenset(full_origin(str(one)) for one in given)

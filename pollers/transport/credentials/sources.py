@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from requests.auth import AuthBase
 
+from pollers.origin import full_origin
 from pollers.transport.failures import Refused
-from pollers.transport.origin import origin
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class CredentialsFile:
             tables = json.loads(text) if self._path.suffix == ".json" else tomllib.loads(text)
             if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
                 raise ValueError("not a table for each name")
-            self._tables = {origin(name) if "://" in name else name: tables[name] for name in tables}
+            self._tables = {full_origin(name) if "://" in name else name: tables[name] for name in tables}
         except (OSError, ValueError) as error:
             # Without what is wrong with the text, which would quote it.
             why = error.strerror if isinstance(error, OSError) else f"no {self._path.suffix or 'TOML'}"
