@@ -20,7 +20,8 @@ from pollers.transport import cookies
 
 NOW, DEADLINE = 1e9, 1e9 + 3600
 TIMES: dict[str, Any] = {"now": NOW, "deadline": DEADLINE, "min_interval": 0.5, "max_retry_after": 600}
-URL = "https://api.example.com/jobs/1"
+#: Not https, from which no answer may lead to http.
+URL = "http://api.example.com/jobs/1"
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 DATES = [
     "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
@@ -61,7 +62,7 @@ def follow(headers: dict[str, str], status: int) -> None:
         assert step.decision.state == "pending"
         assert step.due is not None
         assert NOW <= step.due.at <= DEADLINE
-        assert json.loads(step.progress.to_json() or "{}").get("url", URL).startswith("http")
+        assert json.loads(step.progress.to_json() or "{}").get("url", URL).lower().startswith("http")
     hold = asked_hold(answer, NOW, rate_limit_headers=True)
     assert hold >= 0
     assert not math.isnan(hold)
