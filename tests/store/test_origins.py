@@ -7,20 +7,18 @@ from itertools import pairwise
 import pytest
 
 from pollers import PollTimeout, outcome
-from pollers.politeness import Breaker
 from pollers.settings import Settings
 from pollers.store import traffic
 from tests.store.conftest import StillWorld
 from tests.store.test_limits import admit, sent_over
 
 API = "api.example.com"
-BREAKER = Breaker(ratio=0.5, minimum=4, window=10.0, shortest=8.0, longest=30.0, trials=2)
+RULES = {"ratio": 0.5, "minimum": 4, "window": 10.0, "shortest": 8.0, "longest": 30.0, "trials": 2}
 
 
 def with_breaker(world: StillWorld) -> None:
     """Configure breakers."""
-    rules = {"ratio": 0.5, "minimum": 4, "window": 10.0, "shortest": 8.0, "longest": 30.0, "trials": 2}
-    traffic.configure(world.store, {}, rules)
+    traffic.configure(world.store, {}, RULES)
     traffic.introduce(world.store, [API])
 
 
@@ -47,10 +45,11 @@ def fall(world: StillWorld) -> None:
 def test_a_hold_keeps_all_polls_of_the_origin(still: StillWorld) -> None:
     """Those of other origins go on."""
     admit(still, 20)
-    first, *others = still.sent()
-    still.attempt(first, hold_ms=5000)
-    for poll_id in others:
-        still.attempt(poll_id, due_ms=still.now_ms() + 1000)
+    (pack,) = still.dispatch()
+    (first, _), *others = still.store.begin(pack).polls
+    still.settle(first, hold_ms=5000)
+    for poll_id, _ in others:
+        still.settle(poll_id, due_ms=still.now_ms() + 1000)
     still.admit("other", origin="other.example.com")
     still.wait(1)
     assert still.sent() == ["other"]
@@ -196,6 +195,43 @@ def test_a_poll_gets_its_last_attempt_through_an_open_breaker(still: StillWorld,
     names = [still.admit(f"p{number}", origin=API, timeout=3.0) for number in range(polls)]
     assert sent_over(still, 1.9) == []
     assert sorted(poll_id for _, poll_id in sent_over(still, 0.3)) == sorted(names)
+
+
+def test_a_poll_gets_its_last_attempt_when_the_breaker_opens_later(still: StillWorld) -> None:
+    """It was parked before, as the origin was held; also where it waits for its queue by then."""
+    with_breaker(still)
+    first, *others = admit(still, 5, prefix="down")
+    (pack,) = still.dispatch()
+    still.store.begin(pack)
+    still.settle(first, hold_ms=500, due_ms=still.now_ms() + 400_000)
+    names = [still.admit(f"p{number}", origin=API, timeout=3.0) for number in range(9)]
+    assert still.sent() == []
+    for poll_id in others:
+        still.settle(poll_id, trouble=True, due_ms=still.now_ms() + 400_000)
+    assert gate(still).state["breaker"] == "open"
+    assert sent_over(still, 1.9) == []
+    still.store._settings = Settings(pack_size=1, backlog=1)
+    still.wait(0.1)
+    assert sorted(poll_id for _, poll_id in sent_over(still, 0.3)) == names
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_poll_that_waits_at_a_limit_is_not_kept_from_its_end(still: StillWorld, opens: bool) -> None:
+    """With breakers in force, it is looked at when its turn comes; its deadline ends it."""
+    traffic.configure(still.store, {API: "in-flight 1"}, RULES)
+    traffic.introduce(still.store, [API])
+    still.admit("first", origin=API)
+    still.begin("first")
+    still.admit("p", origin=API, timeout=3.0)
+    assert still.sent() == []
+    assert still.due_of("p") == 3.0
+    still.wait(2.5)
+    if opens:
+        still.settle("first")
+    assert still.sent() == (["p"] if opens else [])
+    still.wait(0.5)
+    still.sent()
+    assert still.record("p").state == "timed_out"
 
 
 def test_a_poll_that_waits_at_an_open_breaker_says_so_when_it_times_out(still: StillWorld) -> None:
