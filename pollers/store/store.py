@@ -158,8 +158,8 @@ class Store:
         )
         return Begun(now, read_records(begun))
 
-    def join(self, request: str, asker: str, *, last: bool) -> Joined:
-        """Begin attempts of polls that wait for the answer which a poll has got, up to `JOIN_LIMIT`.
+    def join(self, request: str, asker: str, attempt: int, *, last: bool) -> Joined:
+        """Begin attempts of polls that wait for the answer which an attempt has got, up to `JOIN_LIMIT`.
 
         With ``last``, the answer is not kept for those that are still on their way to it.
         """
@@ -167,7 +167,7 @@ class Store:
         now, over, *begun = self.calls.run(
             "join",
             [keys.polls, keys.schedule, keys.stats, keys.lots, keys.flows, keys.turns, keys.asking],
-            [request, asker, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
+            [request, asker, attempt, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
         )
         return Joined(now, read_records(begun), bool(over))
 

@@ -165,8 +165,8 @@ class StoreMachine(RuleBasedStateMachine):
     def join(self, last: bool) -> None:
         """A worker has an answer that polls wait for."""
         asking = self.client.hget(self.store.keys.asking, REQUEST)
-        asker = msgpack.unpackb(asking)[0] if isinstance(asking, bytes) else "nobody"
-        for poll_id, record in self.store.join(REQUEST, asker, last=last).polls:
+        asker = msgpack.unpackb(asking)[::3] if isinstance(asking, bytes) else ("nobody", 1)
+        for poll_id, record in self.store.join(REQUEST, *asker, last=last).polls:
             assert self.states[poll_id] == "waiting"
             assert poll_id not in self.paused
             assert self.now < self.deadlines[poll_id]

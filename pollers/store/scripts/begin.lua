@@ -51,14 +51,14 @@ fetch_records(polls, ids)
 for i = 4, #ARGV, 3 do
   local id, attempt, due = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local record = read_record(polls, id)
-  if record and record[STATE] == 'waiting' and record[ATTEMPT] == attempt - 1 and now < record[DEADLINE]
-    and record[PAUSED] == 0 and not comes_too_soon(id, record) then
+  local awaited = record and record[STATE] == 'waiting' and record[ATTEMPT] == attempt - 1
+  if awaited and now < record[DEADLINE] and record[PAUSED] == 0 and not comes_too_soon(id, record) then
     record[STATE], record[ATTEMPT] = 'running', attempt
     begun[#begun + 1] = id
     begun[#begun + 1] = write_record(polls, id, record)
     places[#places + 1] = math.min(now + record[SPAN] + margin, record[DEADLINE] + grace)
     places[#places + 1] = id
-    start_asking(record, id, now + record[SPAN] + margin)
+    start_asking(record, id, attempt, now + record[SPAN] + margin)
     -- Histogram of lateness with four buckets to a doubling: bucket b holds 2^(b/4) - 1 ms and more.
     local late = math.max(0, now - due)
     local bucket = math.floor(4 * math.log(late + 1) / math.log(2))
@@ -66,7 +66,7 @@ for i = 4, #ARGV, 3 do
     lateness_ms = lateness_ms + late
   else
     refused = refused + 1
-    if record then stop_asking(record, id, now) end
+    if awaited then stop_asking(record, id, now) end
   end
 end
 

@@ -189,7 +189,7 @@ local function send_or_park(id, record, due, from)
   end
   if from == queue.lot or is_empty(queue.lot) then
     if lease_poll(queue, id, record, due) then
-      start_asking(record, id, now + lease)
+      start_asking(record, id, record[ATTEMPT] + 1, now + lease)
       return true
     end
     if from == queue.lot then return false end
