@@ -333,6 +333,40 @@ def test_a_dispatched_poll_is_nudged_by_leaving_it_on_its_way(still: StillWorld)
     assert still.sent() == [second]
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_begins_late_has_a_share_or_waits_for_one(still: StillWorld, by_hand: bool) -> None:
+    """A pack whose poll was paused and resumed, or whose lease has run out, takes no other's place."""
+    limited(still, api_example_com="in-flight 1")
+    traffic.introduce(still.store, [API])
+    first, second = admit(still, 2)
+    (pack,) = still.dispatch()
+    if by_hand:
+        still.store.pause(first)
+        still.store.resume(first)
+    else:
+        still.wait(still.settings.lease)
+    assert still.sent() == [second]
+    assert still.store.begin(pack).polls == []
+    assert still.record(first).attempt == 0
+    assert flying(still) == (1, {second})
+    still.attempt(second)
+    assert still.sent() == [first]
+    assert flying(still) == (1, {first})
+
+
+def test_what_begins_late_takes_a_share_that_is_free(still: StillWorld) -> None:
+    """As what was sent before there was a limit does."""
+    traffic.introduce(still.store, [API])
+    first, second = admit(still, 2)
+    (pack,) = still.dispatch()
+    limited(still, api_example_com="in-flight 1")
+    assert [poll_id for poll_id, _ in still.store.begin(pack).polls] == [first]
+    assert flying(still) == (1, {first})
+    assert still.sent() == []
+    assert still.settle(first, 1)
+    assert still.sent() == [second]
+
+
 def test_a_full_queue_keeps_limited_polls_in_line(still: StillWorld) -> None:
     """What has passed its limit waits in the lot of its queue, and goes when there is room."""
     still.store._settings = Settings(pack_size=1, backlog=1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from pollers import PollTimeout, outcome
 from pollers.settings import Settings
-from pollers.store import traffic
+from pollers.store import Pack, traffic
 from tests.store.conftest import StillWorld
 from tests.store.test_limits import admit, sent_over
 
@@ -271,3 +272,74 @@ def test_what_had_passed_its_gates_is_kept_when_the_origin_shuts(still: StillWor
     assert len(still.parked()) == 5
     traffic.reopen(still.store, API)
     assert len(still.dispatch()) == 1
+
+
+def begun(world: StillWorld, packs: list[Pack]) -> list[str]:
+    """Begin what has been sent; return the ids of the polls that began."""
+    return [poll_id for pack in packs for poll_id, _ in world.store.begin(pack).polls]
+
+
+def pause_origin(world: StillWorld) -> None:
+    """Pause the origin by hand."""
+    traffic.shut(world.store, API)
+
+
+def hold_origin(world: StillWorld) -> None:
+    """Let an attempt under way hear that the origin wants to be left alone."""
+    world.settle("under way", hold_ms=20_000)
+
+
+def open_breaker(world: StillWorld) -> None:
+    """Let the breaker open by an attempt under way."""
+    traffic.configure(world.store, {}, {**RULES, "minimum": 1})
+    world.settle("under way", trouble=True)
+
+
+@pytest.mark.parametrize("shut", [pause_origin, hold_origin, open_breaker])
+def test_what_is_sent_and_has_not_begun_waits_when_its_origin_shuts(
+    still: StillWorld, shut: Callable[[StillWorld], None]
+) -> None:
+    """It is parked, no attempt is counted, and it goes when the origin is open again, in its place."""
+    with_breaker(still)
+    still.admit("under way", origin=API)
+    still.begin("under way")
+    polls = admit(still, 3)
+    packs = still.dispatch()
+    shut(still)
+    still.wait(0.01)
+    late = admit(still, 1, prefix="q")
+    assert begun(still, packs) == []
+    assert still.sent() == []
+    assert still.parked() == {*polls, *late}
+    assert {still.record(poll_id).attempt for poll_id in polls} == {0}
+    traffic.reopen(still.store, API)
+    assert still.sent() == [*polls, *late]
+
+
+def test_a_last_attempt_that_is_sent_begins_through_an_open_breaker(still: StillWorld) -> None:
+    """As it would have been sent. A pause keeps it."""
+    with_breaker(still)
+    still.admit("under way", origin=API)
+    still.begin("under way")
+    for poll_id in ("a", "b"):
+        still.admit(poll_id, origin=API, timeout=3.0)
+    packs = [pack._replace(polls=pack.polls[at : at + 3]) for pack in still.dispatch() for at in (0, 3)]
+    still.wait(2.5)
+    open_breaker(still)
+    assert begun(still, packs[:1]) == ["a"]
+    pause_origin(still)
+    assert begun(still, packs[1:]) == []
+
+
+def test_others_ask_when_the_origin_has_kept_the_poll_that_did(still: StillWorld) -> None:
+    """They are parked at the origin too, and one of them asks when that is open."""
+    polls = [still.admit(name, origin=API, request="digest") for name in ("a", "b", "c")]
+    packs = still.dispatch()
+    assert still.sent() == []
+    pause_origin(still)
+    assert begun(still, packs) == []
+    assert still.sent() == []
+    assert not still.store.client.exists(still.store.keys.asking)
+    traffic.reopen(still.store, API)
+    (asks,) = still.sent()
+    assert asks in polls
