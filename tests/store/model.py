@@ -161,7 +161,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert begun <= expected
         for poll_id, _ in expected - begun:
             assert self.record(poll_id).origin  # its limit or its origin keeps it
-            del self.leases[poll_id]
+            self.leases.pop(poll_id, None)
         shut = {gate.name for gate in traffic.gates(self.store, "origin") if self.is_shut(gate)}
         for poll_id, number in begun:
             self.numbers[poll_id], self.states[poll_id] = number, "running"
