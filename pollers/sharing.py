@@ -80,8 +80,8 @@ class Sharing:
     def _join(self, share: _Share) -> bool:
         """Give an answer to all that wait for it by now; return whether no other can have it."""
         while True:
-            record = share.asked.record
-            joined = self._store.join(record.request, share.asked.poll_id, last=self._hurries)
+            asked, record = share.asked, share.asked.record
+            joined = self._store.join(record.request, asked.poll_id, record.attempt, last=self._hurries)
             if joined.polls:
                 clock = redis_clock(joined.now_ms)
                 self._give([Attempt(*poll, clock) for poll in joined.polls], share.answer)

@@ -109,12 +109,21 @@ def explained(
     def explain(poll_id: str, found: Found) -> Found:
         if poll_id in dues:
             found = found._replace(due_ms=dues[poll_id], parked=True)
-        elif not seen_all and found.due_ms == found.record.deadline_ms:
-            # Nobody but a poll that gets no attempt any more is there, too.
-            found = found._replace(parked=poll_id in looked_for)
+        elif not seen_all and poll_id in looked_for and _looks_parked(found, gate_of):
+            # Since when it has been due is not known; before its deadline, nothing is.
+            found = found._replace(due_ms=found.record.deadline_ms, parked=True)
         return found._replace(why_waiting=_why(found, gate_of))
 
     return [(poll_id, explain(poll_id, found)) for poll_id, found in listed]
+
+
+def _looks_parked(found: Found, gate_of: Callable[[str], Gate]) -> bool:
+    """Return whether a poll is parked as far as its place in the schedule says."""
+    if found.due_ms == found.record.deadline_ms:
+        # Nobody but a poll that gets no attempt any more is there, too.
+        return True
+    # Where an attempt may be due all the same, what keeps its origin decides.
+    return bool(found.record.origin) and gate_of(found.record.origin).condition() != "closed"
 
 
 def _dues(polls: Polls, looked_for: set[str], most: int) -> tuple[dict[str, int], bool]:

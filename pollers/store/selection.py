@@ -226,7 +226,7 @@ def _rank_after(store: Store, key: str, place: Place) -> int:
         pipe.zcount(key, "-inf", f"({place.due_ms}")
         due, rank, before = pipe.execute()
     # What has the same due time is in the order of ids; with a few of them listed again, none is left out.
-    return int(rank) + 1 if due == place.due_ms else int(before)
+    return int(rank) + 1 if due is not None and int(due) == place.due_ms else int(before)
 
 
 def _found(store: Store, page: list[tuple[str, int]]) -> Iterator[tuple[str, Found]]:

@@ -121,7 +121,6 @@ class Store:
         # unbegun for longer than its lease is sent twice.
         pack_size = min(settings.pack_size, settings.concurrency)
         backlog = max(1, min(settings.backlog, settings.concurrency) // pack_size)
-        last_call = LAST_CALL_MS if settings.open_breaker == "attempt" else 0
         found = self.calls.run(
             "dispatch",
             [
@@ -132,12 +131,16 @@ class Store:
             [
                 *(worker, WORKER_LIFE_MS, _ms(settings.lease), GRACE_MS, DISPATCH_LIMIT),
                 *(pack_size, backlog, call_id),
-                *(settings.max_crashes, SUSPICIOUS, MARGIN_MS, last_call),
+                *(settings.max_crashes, SUSPICIOUS, MARGIN_MS, self._last_call_ms),
                 -1 if created_ms is None else created_ms,
                 *(part for queue, consumed in queues.items() for part in (queue, int(consumed))),
             ],
         )
         return Dispatch.read(found)
+
+    @property
+    def _last_call_ms(self) -> int:
+        return LAST_CALL_MS if self._settings.open_breaker == "attempt" else 0
 
     def withdraw(self, worker: str, queues: Iterable[str]) -> None:
         """Count a worker no more among those of some queues, so that none sends packs there for it."""
@@ -152,14 +155,14 @@ class Store:
             "begin",
             [
                 *(keys.polls, keys.schedule, keys.stats, keys.queued(pack.queue)),
-                *(keys.gates, keys.turns, keys.asking),
+                *(keys.gates, keys.turns, keys.asking, keys.shares),
             ],
-            [pack.id, MARGIN_MS, GRACE_MS, *pack.polls],
+            [pack.id, MARGIN_MS, GRACE_MS, self._last_call_ms, *pack.polls],
         )
         return Begun(now, read_records(begun))
 
-    def join(self, request: str, asker: str, *, last: bool) -> Joined:
-        """Begin attempts of polls that wait for the answer which a poll has got, up to `JOIN_LIMIT`.
+    def join(self, request: str, asker: str, attempt: int, *, last: bool) -> Joined:
+        """Begin attempts of polls that wait for the answer which an attempt has got, up to `JOIN_LIMIT`.
 
         With ``last``, the answer is not kept for those that are still on their way to it.
         """
@@ -167,7 +170,7 @@ class Store:
         now, over, *begun = self.calls.run(
             "join",
             [keys.polls, keys.schedule, keys.stats, keys.lots, keys.flows, keys.turns, keys.asking],
-            [request, asker, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
+            [request, asker, attempt, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
         )
         return Joined(now, read_records(begun), bool(over))
 

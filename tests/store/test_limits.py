@@ -264,6 +264,109 @@ def test_a_cancelled_or_paused_poll_gives_its_share_back(still: StillWorld) -> N
     assert still.sent() == [fourth]
 
 
+def flying(world: StillWorld) -> tuple[int, set[str]]:
+    """Return how many the limit counts in flight, and which polls have a share."""
+    (limit,) = traffic.gates(world.store, "limit")
+    shares = {name.decode() for name in world.store.client.hkeys(world.store.keys.shares)}
+    return limit.state.get("flying", 0), shares
+
+
+@pytest.mark.parametrize("timeout", [12.0, 60.0])
+def test_a_parked_poll_that_is_looked_at_anew_goes_once(still: StillWorld, timeout: float) -> None:
+    """Nudged, or paused and resumed, also within a lease of its deadline; its share comes back whole."""
+    limited(still, api_example_com="in-flight 5")
+    traffic.introduce(still.store, [API])
+    running = admit(still, 5, prefix="x")
+    assert [poll_id for _, poll_id in sent_over(still, TICK)] == running
+    still.admit("nudged", timeout=timeout, origin=API)
+    still.admit("resumed", timeout=timeout, origin=API)
+    assert still.sent() == []
+    still.wait(TICK)
+    still.store.nudge("nudged")
+    still.store.pause("resumed")
+    still.store.resume("resumed")
+    assert still.sent() == []
+    for poll_id in running:
+        still.settle(poll_id, 1)
+    assert sorted(still.sent() + still.sent()) == ["nudged", "resumed"]
+    assert flying(still) == (2, {"nudged", "resumed"})
+    for poll_id in ("nudged", "resumed"):
+        still.attempt(poll_id, state="succeeded", outcome='{"value":1}')
+    assert flying(still) == (0, set())
+
+
+def test_a_poll_that_waits_for_its_queue_has_one_share(still: StillWorld) -> None:
+    """Also when another entry of it passes the limit, as it was nudged where it was parked before."""
+    still.store._settings = Settings(pack_size=1, backlog=1)
+    limited(still, api_example_com="in-flight 2")
+    traffic.introduce(still.store, [API, "free.example.com"])
+    running = admit(still, 2, prefix="x")
+    for _ in running:
+        (pack,) = still.dispatch()
+        still.store.begin(pack)
+    parked = still.admit("p", timeout=600.0, origin=API)
+    assert still.sent() == []
+    still.wait(TICK)
+    still.store.nudge(parked)
+    [blocker] = admit(still, 1, prefix="y", origin="free.example.com")
+    assert still.sent() == [blocker]
+    for poll_id in running:
+        still.settle(poll_id, 1)
+    assert still.sent() == []
+    still.wait(TICK)
+    assert still.sent() == []
+    assert flying(still) == (1, {parked})
+
+
+def test_a_dispatched_poll_is_nudged_by_leaving_it_on_its_way(still: StillWorld) -> None:
+    """It begins after the nudge anyway, and keeps its share."""
+    limited(still, api_example_com="in-flight 1")
+    traffic.introduce(still.store, [API])
+    first, second = admit(still, 2)
+    (pack,) = still.dispatch()
+    still.wait(TICK)
+    assert still.store.nudge(first) == "waiting"
+    assert still.dispatch() == []
+    assert [poll_id for poll_id, _ in still.store.begin(pack).polls] == [first]
+    assert flying(still) == (1, {first})
+    assert still.settle(first, 1)
+    assert still.sent() == [second]
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_begins_late_has_a_share_or_waits_for_one(still: StillWorld, by_hand: bool) -> None:
+    """A pack whose poll was paused and resumed, or whose lease has run out, takes no other's place."""
+    limited(still, api_example_com="in-flight 1")
+    traffic.introduce(still.store, [API])
+    first, second = admit(still, 2)
+    (pack,) = still.dispatch()
+    if by_hand:
+        still.store.pause(first)
+        still.store.resume(first)
+    else:
+        still.wait(still.settings.lease)
+    assert still.sent() == [second]
+    assert still.store.begin(pack).polls == []
+    assert still.record(first).attempt == 0
+    assert flying(still) == (1, {second})
+    still.attempt(second)
+    assert still.sent() == [first]
+    assert flying(still) == (1, {first})
+
+
+def test_what_begins_late_takes_a_share_that_is_free(still: StillWorld) -> None:
+    """As what was sent before there was a limit does."""
+    traffic.introduce(still.store, [API])
+    first, second = admit(still, 2)
+    (pack,) = still.dispatch()
+    limited(still, api_example_com="in-flight 1")
+    assert [poll_id for poll_id, _ in still.store.begin(pack).polls] == [first]
+    assert flying(still) == (1, {first})
+    assert still.sent() == []
+    assert still.settle(first, 1)
+    assert still.sent() == [second]
+
+
 def test_a_full_queue_keeps_limited_polls_in_line(still: StillWorld) -> None:
     """What has passed its limit waits in the lot of its queue, and goes when there is room."""
     still.store._settings = Settings(pack_size=1, backlog=1)

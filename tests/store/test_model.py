@@ -85,5 +85,6 @@ def test_a_kept_interleaving_keeps_the_promises(redis_url: str, steps: list[Step
         for name, arguments in steps:
             getattr(machine, name)(**arguments)
             machine.every_poll_is_in_one_place()
+            machine.shares_are_of_polls_in_flight()
     finally:
         machine.teardown()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from pollers import PollTimeout, outcome
-from pollers.politeness import Breaker
 from pollers.settings import Settings
-from pollers.store import traffic
+from pollers.store import Pack, traffic
 from tests.store.conftest import StillWorld
 from tests.store.test_limits import admit, sent_over
 
 API = "api.example.com"
-BREAKER = Breaker(ratio=0.5, minimum=4, window=10.0, shortest=8.0, longest=30.0, trials=2)
+RULES = {"ratio": 0.5, "minimum": 4, "window": 10.0, "shortest": 8.0, "longest": 30.0, "trials": 2}
 
 
 def with_breaker(world: StillWorld) -> None:
     """Configure breakers."""
-    rules = {"ratio": 0.5, "minimum": 4, "window": 10.0, "shortest": 8.0, "longest": 30.0, "trials": 2}
-    traffic.configure(world.store, {}, rules)
+    traffic.configure(world.store, {}, RULES)
     traffic.introduce(world.store, [API])
 
 
@@ -47,10 +46,11 @@ def fall(world: StillWorld) -> None:
 def test_a_hold_keeps_all_polls_of_the_origin(still: StillWorld) -> None:
     """Those of other origins go on."""
     admit(still, 20)
-    first, *others = still.sent()
-    still.attempt(first, hold_ms=5000)
-    for poll_id in others:
-        still.attempt(poll_id, due_ms=still.now_ms() + 1000)
+    (pack,) = still.dispatch()
+    (first, _), *others = still.store.begin(pack).polls
+    still.settle(first, hold_ms=5000)
+    for poll_id, _ in others:
+        still.settle(poll_id, due_ms=still.now_ms() + 1000)
     still.admit("other", origin="other.example.com")
     still.wait(1)
     assert still.sent() == ["other"]
@@ -198,6 +198,43 @@ def test_a_poll_gets_its_last_attempt_through_an_open_breaker(still: StillWorld,
     assert sorted(poll_id for _, poll_id in sent_over(still, 0.3)) == sorted(names)
 
 
+def test_a_poll_gets_its_last_attempt_when_the_breaker_opens_later(still: StillWorld) -> None:
+    """It was parked before, as the origin was held; also where it waits for its queue by then."""
+    with_breaker(still)
+    first, *others = admit(still, 5, prefix="down")
+    (pack,) = still.dispatch()
+    still.store.begin(pack)
+    still.settle(first, hold_ms=500, due_ms=still.now_ms() + 400_000)
+    names = [still.admit(f"p{number}", origin=API, timeout=3.0) for number in range(9)]
+    assert still.sent() == []
+    for poll_id in others:
+        still.settle(poll_id, trouble=True, due_ms=still.now_ms() + 400_000)
+    assert gate(still).state["breaker"] == "open"
+    assert sent_over(still, 1.9) == []
+    still.store._settings = Settings(pack_size=1, backlog=1)
+    still.wait(0.1)
+    assert sorted(poll_id for _, poll_id in sent_over(still, 0.3)) == names
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_poll_that_waits_at_a_limit_is_not_kept_from_its_end(still: StillWorld, opens: bool) -> None:
+    """With breakers in force, it is looked at when its turn comes; its deadline ends it."""
+    traffic.configure(still.store, {API: "in-flight 1"}, RULES)
+    traffic.introduce(still.store, [API])
+    still.admit("first", origin=API)
+    still.begin("first")
+    still.admit("p", origin=API, timeout=3.0)
+    assert still.sent() == []
+    assert still.due_of("p") == 3.0
+    still.wait(2.5)
+    if opens:
+        still.settle("first")
+    assert still.sent() == (["p"] if opens else [])
+    still.wait(0.5)
+    still.sent()
+    assert still.record("p").state == "timed_out"
+
+
 def test_a_poll_that_waits_at_an_open_breaker_says_so_when_it_times_out(still: StillWorld) -> None:
     """With ``pollers_open_breaker = "wait"``."""
     still.store._settings = Settings(open_breaker="wait")
@@ -235,3 +272,74 @@ def test_what_had_passed_its_gates_is_kept_when_the_origin_shuts(still: StillWor
     assert len(still.parked()) == 5
     traffic.reopen(still.store, API)
     assert len(still.dispatch()) == 1
+
+
+def begun(world: StillWorld, packs: list[Pack]) -> list[str]:
+    """Begin what has been sent; return the ids of the polls that began."""
+    return [poll_id for pack in packs for poll_id, _ in world.store.begin(pack).polls]
+
+
+def pause_origin(world: StillWorld) -> None:
+    """Pause the origin by hand."""
+    traffic.shut(world.store, API)
+
+
+def hold_origin(world: StillWorld) -> None:
+    """Let an attempt under way hear that the origin wants to be left alone."""
+    world.settle("under way", hold_ms=20_000)
+
+
+def open_breaker(world: StillWorld) -> None:
+    """Let the breaker open by an attempt under way."""
+    traffic.configure(world.store, {}, {**RULES, "minimum": 1})
+    world.settle("under way", trouble=True)
+
+
+@pytest.mark.parametrize("shut", [pause_origin, hold_origin, open_breaker])
+def test_what_is_sent_and_has_not_begun_waits_when_its_origin_shuts(
+    still: StillWorld, shut: Callable[[StillWorld], None]
+) -> None:
+    """It is parked, no attempt is counted, and it goes when the origin is open again, in its place."""
+    with_breaker(still)
+    still.admit("under way", origin=API)
+    still.begin("under way")
+    polls = admit(still, 3)
+    packs = still.dispatch()
+    shut(still)
+    still.wait(0.01)
+    late = admit(still, 1, prefix="q")
+    assert begun(still, packs) == []
+    assert still.sent() == []
+    assert still.parked() == {*polls, *late}
+    assert {still.record(poll_id).attempt for poll_id in polls} == {0}
+    traffic.reopen(still.store, API)
+    assert still.sent() == [*polls, *late]
+
+
+def test_a_last_attempt_that_is_sent_begins_through_an_open_breaker(still: StillWorld) -> None:
+    """As it would have been sent. A pause keeps it."""
+    with_breaker(still)
+    still.admit("under way", origin=API)
+    still.begin("under way")
+    for poll_id in ("a", "b"):
+        still.admit(poll_id, origin=API, timeout=3.0)
+    packs = [pack._replace(polls=pack.polls[at : at + 3]) for pack in still.dispatch() for at in (0, 3)]
+    still.wait(2.5)
+    open_breaker(still)
+    assert begun(still, packs[:1]) == ["a"]
+    pause_origin(still)
+    assert begun(still, packs[1:]) == []
+
+
+def test_others_ask_when_the_origin_has_kept_the_poll_that_did(still: StillWorld) -> None:
+    """They are parked at the origin too, and one of them asks when that is open."""
+    polls = [still.admit(name, origin=API, request="digest") for name in ("a", "b", "c")]
+    packs = still.dispatch()
+    assert still.sent() == []
+    pause_origin(still)
+    assert begun(still, packs) == []
+    assert still.sent() == []
+    assert not still.store.client.exists(still.store.keys.asking)
+    traffic.reopen(still.store, API)
+    (asks,) = still.sent()
+    assert asks in polls

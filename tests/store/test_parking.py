@@ -122,8 +122,12 @@ def test_a_paused_poll_is_paused(world: World) -> None:
     )
 
 
-def test_among_very_many_the_reason_is_told_without_the_due_time(world: World) -> None:
-    """As one poll is not worth going through all of them."""
+@pytest.mark.parametrize("breakers", [False, True])
+def test_among_very_many_the_reason_is_told_without_the_due_time(world: World, breakers: bool) -> None:
+    """As one poll is not worth going through all of them; also where last attempts pass breakers."""
+    if breakers:
+        traffic.configure(world.store, {}, {"minimum": 4})
+        traffic.introduce(world.store, [API])
     shut(world)
     members = {f"limit:l\0001\0{number:012d}\0{world.now_ms()}\0\0other{number}": 0 for number in range(PAGE)}
     world.store.client.zadd(world.store.keys.lots, members)

@@ -52,6 +52,17 @@ def test_a_deadline_is_moved(world: World) -> None:
     assert len(world.dispatch()) == 1
 
 
+def test_a_poll_that_is_on_its_way_is_not_sent_again(world: World) -> None:
+    """Whatever its new cadence and deadline are, it is in the message that was sent."""
+    world.admit("p", spec=SPEC)
+    (pack,) = world.dispatch()
+    change(world, every="0.5s")
+    change(world, deadline=datetime.now(UTC) + timedelta(seconds=5))
+    assert 4 < world.due_in("p") < 5
+    assert world.dispatch() == []
+    assert len(world.store.begin(pack).polls) == 1
+
+
 def test_a_paused_poll_stays_paused(world: World) -> None:
     """Until its new deadline."""
     world.admit("p", spec=SPEC, delay=50.0)

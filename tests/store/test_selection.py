@@ -56,13 +56,15 @@ def test_polls_are_listed_by_due_time(world: World) -> None:
 
 
 def test_a_list_goes_on_at_its_place(world: World) -> None:
-    """Also when many are due at the same time, and when the poll at the place has moved on."""
+    """Also when many are due, or were sent, at the same time, and when the poll at the place has moved on."""
     due = {f"p{number:04d}": 1_000_000 + number // 700 for number in range(3 * PAGE)}
     for poll_id in due:
         admit(world, poll_id)
     world.store.client.zadd(world.store.keys.schedule, due)
     expected = sorted(due)
 
+    assert ids(select_by_due(world.store, Selection())) == expected
+    world.store.client.zadd(world.store.keys.schedule, {poll_id: at + 0.5 for poll_id, at in due.items()})
     assert ids(select_by_due(world.store, Selection())) == expected
     for at in (0, 699, 700, 1_200):
         place = Place(due[expected[at]], expected[at])

@@ -9,9 +9,9 @@ from tests.store.test_limits import API, admit, sent_over
 REQUEST = "digest"
 
 
-def joined(world: StillWorld, asker: str, *, last: bool = True) -> list[str]:
+def joined(world: StillWorld, asker: str, attempt: int = 1, *, last: bool = True) -> list[str]:
     """Let all that wait have the answer of a poll; return their ids."""
-    return [poll_id for poll_id, _ in world.store.join(REQUEST, asker, last=last).polls]
+    return [poll_id for poll_id, _ in world.store.join(REQUEST, asker, attempt, last=last).polls]
 
 
 def test_one_asks_and_the_others_join(still: StillWorld) -> None:
@@ -34,7 +34,7 @@ def test_an_answer_is_kept_until_all_that_were_due_when_it_came_have_it(still: S
     still.attempt(first)
     had = []
     for _ in range(100):
-        answer = still.store.join(REQUEST, first, last=False)
+        answer = still.store.join(REQUEST, first, 1, last=False)
         had += [poll_id for poll_id, _ in answer.polls]
         if answer.over:
             break
@@ -49,12 +49,38 @@ def test_who_is_due_after_the_answer_asks_again(still: StillWorld) -> None:
     first, *_ = admit(still, 300, request=REQUEST)
     assert still.sent() == [first]
     still.attempt(first)
-    assert not still.store.join(REQUEST, first, last=False).over
+    assert not still.store.join(REQUEST, first, 1, last=False).over
     still.wait(0.01)
     later = still.admit("later", timeout=600.0, origin=API, request=REQUEST)
     assert sent_over(still, 0.06)[-1][1] == later
-    assert still.store.join(REQUEST, first, last=False) == (still.now_ms(), [], True)
+    assert still.store.join(REQUEST, first, 1, last=False) == (still.now_ms(), [], True)
     assert joined(still, later)
+
+
+def test_an_old_answer_of_the_poll_that_asks_again_is_for_nobody(still: StillWorld) -> None:
+    """It came before those were due that wait now: they get the answer of its next attempt."""
+    first = still.admit("first", request=REQUEST)
+    assert still.sent() == [first]
+    still.attempt(first, due_ms=still.now_ms() + 10)
+    still.wait(0.01)
+    (pack,) = still.dispatch()
+    later = still.admit("later", request=REQUEST)
+    still.wait(0.001)
+    assert still.dispatch() == []
+    assert joined(still, first, 1) == []
+    still.store.begin(pack)
+    assert joined(still, first, 1) == []
+    assert joined(still, first, 2) == [later]
+
+
+def test_a_second_copy_of_a_message_does_not_stop_who_asks(still: StillWorld) -> None:
+    """The attempt that the first copy began has the others wait for its answer."""
+    first, other = (still.admit(name, request=REQUEST) for name in ("first", "other"))
+    (pack,) = still.dispatch()
+    still.store.begin(pack)
+    assert still.store.begin(pack).polls == []
+    assert still.sent() == []
+    assert joined(still, first) == [other]
 
 
 def test_an_answer_that_nobody_can_take_any_more_is_given_up(still: StillWorld) -> None:
@@ -62,9 +88,9 @@ def test_an_answer_that_nobody_can_take_any_more_is_given_up(still: StillWorld) 
     first, *_ = admit(still, 300, request=REQUEST)
     assert still.sent() == [first]
     still.attempt(first)
-    assert not still.store.join(REQUEST, first, last=False).over
+    assert not still.store.join(REQUEST, first, 1, last=False).over
     still.wait(16)
-    assert still.store.join(REQUEST, first, last=False).over
+    assert still.store.join(REQUEST, first, 1, last=False).over
 
 
 def test_the_next_tick_has_a_request_of_its_own(still: StillWorld) -> None:

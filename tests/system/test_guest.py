@@ -64,7 +64,7 @@ def test_a_429_holds_the_other_polls_of_its_origin(endpoint: Endpoint, applicati
         "/limited", Reply(429, headers={"Retry-After": "2"}), Reply(body={"done": True})
     )
     told = poll.delay(limited, until="done", every=0.5)
-    store, origin = runtime_of(application).store, origin_of(limited)
+    store, origin = runtime_of(application).store, short_origin(limited)
     wait_until(lambda: traffic.origin_gate(store, origin).condition() == "held", 10)
     held = time.time()
     told.get(timeout=15)

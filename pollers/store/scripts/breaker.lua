@@ -83,11 +83,6 @@ local function pass_breaker(gate, now, lost_after)
   gate.trials, gate.open_until = gate.trials + 1, lost_after
 end
 
--- Whether what has passed an origin before may still go: a hold, a pause or an opening came meanwhile.
-local function is_shut(gate, now)
-  return gate.paused or (gate.held or 0) > now or gate.breaker == 'open' and gate.open_until > now
-end
-
 -- When an origin lets the next poll pass, in ms: now or before when it is open. From the moment `last_call` on, a
 -- poll is not kept by the breaker.
 local function origin_turn(gate, now, last_call)

@@ -1,7 +1,8 @@
 -- Takes what is due from the schedule: ends what is past its deadline, leases the rest into packs.
 --
 -- Nothing is removed from the schedule unless it ended: a leased poll is scored by the end of its
--- lease, a parked one by its deadline, so that whatever dies, the poll is looked at again.
+-- lease (less half a ms, see record.lua), a parked one by its deadline, so that whatever dies, the poll is looked at
+-- again.
 -- A due poll that may not go yet is parked, where it costs nothing per call: in the lot of its queue, when
 -- packs are not begun as fast as they are sent; in the lot of a gate that is closed, or that others
 -- wait at. A gate's lot is looked at when its turn comes.
@@ -150,7 +151,7 @@ local function stopped_at_a_gate(id, record, due, from, queue)
   if from == queue.lot then
     local origin = origin_of(record)
     local gate = origin and read_gate(origin)
-    if not gate or not is_shut(gate, now) then return false end
+    if not gate or not is_shut(gate, now, record[DEADLINE] - last_call) then return false end
     return_share(id, now)
     closed, turn = origin, origin_turn(gate, now, math.huge)
   else
@@ -188,7 +189,7 @@ local function send_or_park(id, record, due, from)
   end
   if from == queue.lot or is_empty(queue.lot) then
     if lease_poll(queue, id, record, due) then
-      start_asking(record, id, now + lease)
+      start_asking(record, id, record[ATTEMPT] + 1, now + lease)
       return true
     end
     if from == queue.lot then return false end
@@ -261,7 +262,7 @@ for i = 1, #due_polls, 2 do
   if newly_parked >= MOST_PARKED then break end
   if i % (2 * FETCHED) == 1 then fetch_due(due_polls, i) end
   looked_at = i + 1
-  local id, due = due_polls[i], tonumber(due_polls[i + 1])
+  local id, due = due_polls[i], math.ceil(tonumber(due_polls[i + 1]))
   local record = read_record(polls, id)
   if record then
     if wants_attempt(id, record) and not (replay and is_put_off(id, record, due)) then send_or_park(id, record, due) end
@@ -303,7 +304,7 @@ end
 local more = looked_at < #due_polls or #due_polls == 2 * most or #turns == MOST_TURNS
 local first = redis.call('ZRANGE', schedule, 0, 0, 'WITHSCORES')
 local turn = redis.call('ZRANGE', traffic.turns, 0, 0, 'WITHSCORES')
-local next_due = math.min(tonumber(first[2] or math.huge), math.ceil(tonumber(turn[2] or math.huge)))
+local next_due = math.ceil(math.min(tonumber(first[2] or math.huge), tonumber(turn[2] or math.huge)))
 return {
   now, next_due < math.huge and next_due or -1, redis.call('ZCOUNT', releases, '-inf', now), unknown, sending.packs,
   unreadable, created, strangers, more and 1 or 0, kept,

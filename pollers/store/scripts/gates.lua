@@ -105,20 +105,15 @@ local function pass_rate(gate, clock, now)
   if gate.rules.interval then gate[clock] = math.max(gate[clock] or 0, now) + gate.rules.interval end
 end
 
--- When a limit lets the next poll pass, in ms: now or before when it is open.
-local function limit_turn(gate, now)
-  if gate.rules.in_flight and (gate.flying or 0) >= gate.rules.in_flight then return now + RECHECK end
-  return rate_turn(gate, 'tat')
+-- Whether as many are in flight as a limit allows.
+local function is_full(gate)
+  return gate.rules.in_flight and (gate.flying or 0) >= gate.rules.in_flight
 end
 
--- Lets a poll pass a limit; what is in flight has a share until `return_share`.
-local function pass_limit(name, id, now)
-  local gate = change_gate(name)
-  pass_rate(gate, 'tat', now)
-  if gate.rules.in_flight then
-    gate.flying = (gate.flying or 0) + 1
-    redis.call('HSET', traffic.shares, id, name)
-  end
+-- When a limit lets the next poll pass, in ms: now or before when it is open.
+local function limit_turn(gate, now)
+  if is_full(gate) then return now + RECHECK end
+  return rate_turn(gate, 'tat')
 end
 
 -- Gives back the share that a poll has in a limit, if it has one; who waits for it is looked at now.
@@ -130,6 +125,22 @@ local function return_share(id, now)
   local gate = change_gate(name)
   gate.flying = math.max(0, (gate.flying or 0) - 1)
   redis.call('ZADD', traffic.turns, 'XX', 'LT', now, name)
+end
+
+-- Gives a poll a share in a limit of what is in flight, until `return_share`. It may have one: what was nudged or resumed
+-- where it was parked has two entries in the lots, and may pass by one while it waits for its queue by the other.
+local function take_share(name, id, now)
+  return_share(id, now)
+  local gate = change_gate(name)
+  gate.flying = (gate.flying or 0) + 1
+  redis.call('HSET', traffic.shares, id, name)
+end
+
+-- Lets a poll pass a limit.
+local function pass_limit(name, id, now)
+  local gate = change_gate(name)
+  pass_rate(gate, 'tat', now)
+  if gate.rules.in_flight then take_share(name, id, now) end
 end
 
 -- Lets polls pass an origin again, few at first: it is approached, not hit.
@@ -159,4 +170,11 @@ local function hold_origin(origin, now, ms)
   gate.held = now + ms
   start_approach(gate, gate.held)
   return true
+end
+
+-- Whether what has passed an origin before may not go any more: a hold, a pause or, before the moment `last_call`, an
+-- opening of its breaker came meanwhile.
+local function is_shut(gate, now, last_call)
+  if gate.paused or (gate.held or 0) > now then return true end
+  return gate.breaker == 'open' and gate.open_until > now and now < last_call
 end

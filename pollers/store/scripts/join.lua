@@ -12,25 +12,26 @@
 --   KEYS[7] -> asking
 --   ARGV[1] -> the request
 --   ARGV[2] -> id of the poll that has asked
---   ARGV[3] -> most polls to begin in one call
---   ARGV[4] -> ms that an attempt may take beyond its span before its lease runs out
---   ARGV[5] -> ms that a running attempt may settle after the deadline
---   ARGV[6] -> 1 when the answer is not kept for polls that are due but not parked yet, else 0
+--   ARGV[3] -> the attempt of it that has
+--   ARGV[4] -> most polls to begin in one call
+--   ARGV[5] -> ms that an attempt may take beyond its span before its lease runs out
+--   ARGV[6] -> ms that a running attempt may settle after the deadline
+--   ARGV[7] -> 1 when the answer is not kept for polls that are due but not parked yet, else 0
 --
 -- Output: {now, over, id, record, id, record, ...}: the moment in ms; 1 when the answer has been for all that it could be
 --   for, or somebody else asks by now, else 0; and the polls that began.
 --
--- Cost: O(m log n) for m polls, at most ARGV[3].
+-- Cost: O(m log n) for m polls, at most ARGV[4].
 
 local polls, schedule = KEYS[1], KEYS[2]
 stats = KEYS[3]
 traffic.lots, traffic.flows, traffic.turns, traffic.asking = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local request, asker, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local margin, grace, kept = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '0'
+local request, asker, attempt, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local margin, grace, kept = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '0'
 
 local now, lot = clock_ms(), 'request:' .. request
 local asking = read_asking(request)
-if not asking or asking[1] ~= asker then return { now, 1 } end
+if not asking or not is_asked_by(asking, asker, attempt) then return { now, 1 } end
 if not asking[3] then
   asking[3] = now
   redis.call('HSET', traffic.asking, request, cmsgpack.pack(asking))

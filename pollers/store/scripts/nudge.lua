@@ -1,4 +1,5 @@
--- Makes the next attempt of a poll due now; while one is under way, as soon as that has settled.
+-- Makes the next attempt of a poll due now; while one is under way, as soon as that has settled. One that is
+-- dispatched already is left on its way.
 --
 -- Input:
 --   KEYS[1] -> polls
@@ -26,8 +27,11 @@ if not record then
 end
 if record[PAUSED] == 1 and not ENDED_STATES[record[STATE]] then return 'paused' end
 if record[STATE] == 'waiting' then
-  -- LT: a poll that is due already keeps its place among the others that are.
-  redis.call('ZADD', schedule, 'LT', clock_ms(), id)
+  -- What is on its way to a worker begins after the nudge anyway; sent twice, it would give its share in a limit away.
+  if not is_dispatched(tonumber(redis.call('ZSCORE', schedule, id) or 0)) then
+    -- LT: a poll that is due already keeps its place among the others that are.
+    redis.call('ZADD', schedule, 'LT', clock_ms(), id)
+  end
 elseif record[STATE] == 'running' then
   -- What the nudge is about may have happened after the endpoint has answered.
   redis.call('SADD', nudged, id)

@@ -26,7 +26,7 @@ end
 local function add_to_pack(pack, id, record, due)
   local size = #pack
   pack[size + 1], pack[size + 2], pack[size + 3] = id, record[ATTEMPT] + 1, due
-  local leased, places = math.min(sending.now + sending.lease, record[DEADLINE]), sending.places
+  local leased, places = math.min(sending.now + sending.lease, record[DEADLINE]) - HALF, sending.places
   if places then
     places[#places + 1], places[#places + 2] = leased, id
   else

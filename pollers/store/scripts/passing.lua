@@ -2,10 +2,11 @@
 --
 -- From `last_call` ms before its deadline on, a poll is not kept by a breaker, nor by those who wait at its origin.
 
--- When a parked poll is looked at in any case: at its deadline, or before it for its last attempt.
+-- When a parked poll is looked at in any case: at its deadline, or before it for its last attempt where its origin (`gate`)
+-- has a breaker, which may open while the poll is parked for another reason.
 local function parked_until(record, gate, now, last_call)
   local last = record[DEADLINE] - last_call
-  if gate and gate.breaker and now < last then return last end
+  if gate and gate.rules and gate.rules.ratio and now < last then return last end
   return record[DEADLINE]
 end
 

@@ -55,6 +55,14 @@ local function place(schedule, places)
   end
 end
 
+-- A dispatched poll is scored half a ms before its lease ends. So it is told from one that is parked or due, which has a
+-- whole number; and as the clock has whole numbers, it is looked at when the lease ends.
+local HALF = 0.5
+
+local function is_dispatched(score)
+  return score % 1 == HALF
+end
+
 -- The record in a packed one; nil when it is damaged or of a newer version.
 local function unpack_record(packed)
   local ok, record = pcall(cmsgpack.unpack, packed)

@@ -43,6 +43,9 @@ if record[STATE] == 'running' then
   due = math.min(now + record[SPAN] + margin, deadline + grace)
 elseif record[PAUSED] == 1 then
   due = deadline
+elseif is_dispatched(due) then
+  -- On its way to a worker.
+  due = math.min(due, deadline - HALF)
 elseif due < old_deadline then
   due = math.min(due, now + wait, deadline)
 elseif deadline ~= old_deadline then

@@ -5,7 +5,8 @@
 -- schedule is looked at in the order of due times, all have been when nothing in it is due before that moment.
 --
 -- In the hash `asking`, by request, {id of the poll that asks, moment in ms when it is given up, moment in ms when the answer
--- came}; without the last while there is none.
+-- came or false, number of the attempt that asks}. The number tells an answer from one that the same poll got before;
+-- what an older version has written is without it.
 
 local function request_lot(record)
   return 'request:' .. record[REQUEST]
@@ -24,10 +25,15 @@ local function awaited_until(request, due)
   return asking[2]
 end
 
--- Lets a poll ask for the others until a moment, if it makes a request that is shared.
-local function start_asking(record, id, given_up)
+-- Lets an attempt of a poll ask for the others until a moment, if it makes a request that is shared.
+local function start_asking(record, id, attempt, given_up)
   if record[REQUEST] == '' then return end
-  redis.call('HSET', traffic.asking, record[REQUEST], cmsgpack.pack({ id, given_up }))
+  redis.call('HSET', traffic.asking, record[REQUEST], cmsgpack.pack({ id, given_up, false, attempt }))
+end
+
+-- Whether it is this attempt that asks, or has asked, for the others.
+local function is_asked_by(asking, id, attempt)
+  return asking[1] == id and (asking[4] or attempt) == attempt
 end
 
 -- When it was this poll that asked for the others, another one does, now.
