@@ -68,7 +68,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, PollError):
         return printable(str(error))
     if isinstance(error, redis.RedisError | OperationalError | BackendError):
-        return printable(f"Redis cannot be used: {error.__cause__ or error.__context__ or error}")
+        return printable(f"Redis cannot be used: {error.__cause__ or error}")
     return printable(
         f"pollers failed unexpectedly: {type(error).__name__}: {error} "
         "(`pollers --traceback ...` shows where)"

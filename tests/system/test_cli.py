@@ -623,6 +623,14 @@ def test_a_redis_out_of_reach_is_one_sentence(pollers: Commands) -> None:
         assert "Redis at 127.0.0.1:1 cannot be reached" in ended.err.splitlines()[-1]
 
 
+def test_a_redis_that_refuses_is_told_in_its_own_words(pollers: Commands, redis_url: str) -> None:
+    """Not in those of an error inside the client that came before."""
+    pollers.environment["POLLERS_REDIS_URL"] = f"{redis_url.rpartition('/')[0]}/99999"
+    for arguments in (("submit", "http://127.0.0.1"), ("ls",)):
+        ended = pollers(*arguments)
+        assert (ended.code, ended.err) == (1, "Redis cannot be used: DB index is out of range\n")
+
+
 @pytest.mark.slow
 def test_submit_waits_as_run_does(pollers: Commands, endpoint: Endpoint, redis_url: str) -> None:
     """The value, the attempts on the way, and the exit codes of every end."""
