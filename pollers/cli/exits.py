@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pollers.cli import signals
 from pollers.cli.text import printable
 
 SUCCEEDED = 0
@@ -24,7 +25,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
+            with signals.raised():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except click.NoSuchOption as error:
