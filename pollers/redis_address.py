@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pollers.errors import InvalidSetting
 from pollers.redaction import redact_url
@@ -15,6 +15,8 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 CLUSTER_SCHEMES = ("redis+cluster", "rediss+cluster")
 #: How the URL of a Redis may begin; ``redis+socket`` and ``socket`` are Celery's words for ``unix``.
 SCHEMES = ("redis", "rediss", "unix", "redis+socket", "socket", *CLUSTER_SCHEMES)
+#: What ``ssl_cert_reqs`` may be; Celery writes it in capitals, with ``CERT_`` before it.
+CERT_REQS = ("required", "optional", "none")
 
 
 def setting(name: str, conf: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, Any]:
@@ -54,7 +56,7 @@ def is_cluster(url: str) -> bool:
 
 
 def check_address(source: str, url: str) -> None:
-    """Refuse what is no URL of a Redis, or has a port or a database that would be taken for 0.
+    """Refuse what is no URL of a Redis, or what would be taken for another one, or not be understood later.
 
     Raises:
         InvalidSetting: It is none; the message names its source.
@@ -65,7 +67,7 @@ def check_address(source: str, url: str) -> None:
         scheme, port = parts.scheme, parts.port
         database = parts.path.strip("/") if "unix" not in scheme and "socket" not in scheme else ""
     except ValueError:
-        scheme, port, database = "redis", 0, ""
+        scheme, port, database = "redis", 0, ""  # refused below, before its options
     if scheme not in SCHEMES:
         raise InvalidSetting(
             f"{source} is {redact_url(url)!r}, which is not a Redis URL; "
@@ -76,6 +78,11 @@ def check_address(source: str, url: str) -> None:
             f"{source} is {redact_url(url)!r}; its port and its database should be numbers, "
             f"as in {DEFAULT_REDIS_URL}."
         )
+    for wanted in parse_qs(parts.query).get("ssl_cert_reqs", ()):
+        if wanted.lower().removeprefix("cert_") not in CERT_REQS:
+            raise InvalidSetting(
+                f"{source} is {redact_url(url)!r}; its ssl_cert_reqs should be {', '.join(CERT_REQS)}."
+            )
     if is_cluster(url) and database.strip("0"):
         raise InvalidSetting(f"{source} is {redact_url(url)!r}; a Redis Cluster has no databases.")
 

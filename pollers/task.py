@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -140,14 +140,15 @@ class PollTask(Unlimited):
         polls: Iterable[str | Mapping[str, Any]],
         *,
         options: Mapping[str, Any] | None = None,
-        on_submitted: Callable[[int], None] = lambda count: None,
+        on_submitted: Callable[[Sequence[str]], None] = lambda ids: None,
         **params: Any,
     ) -> list[PollResult]:
         """Submit many polls, several times as fast as one by one.
 
         Each of ``polls`` is a URL, or a mapping of parameters; ``params`` are those that all have in
         common, ``options`` those of ``apply_async``. All are checked before the first is submitted.
-        ``on_submitted`` is called with the number of polls that are submitted so far.
+        ``on_submitted`` is called with the ids of those that are submitted, after each round trip; with
+        none of them when all are checked.
 
         Raises:
             InvalidPoll: A poll is wrong; the error says which. Nothing was stored.
@@ -167,17 +168,16 @@ class PollTask(Unlimited):
         polls: list[str | Mapping[str, Any]],
         params: dict[str, Any],
         options: dict[str, Any],
-        on_submitted: Callable[[int], None],
+        on_submitted: Callable[[Sequence[str]], None],
     ) -> list[PollResult]:
         limits = KnownLimits(self._runtime)
         submissions = [
             self._checked(number, one, params, options, limits) for number, one in enumerate(polls)
         ]
-        submitted = 0
+        on_submitted([])
         for batch in admit_batches(self._runtime.store, submissions):
             self._show_sent(batch)
-            submitted += len(batch)
-            on_submitted(submitted)
+            on_submitted([submission.poll_id for submission in batch])
         results = [self.AsyncResult(submission.poll_id) for submission in submissions]
         for result in results:
             result.ignored = options["ignore_result"]

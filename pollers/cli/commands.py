@@ -1,9 +1,5 @@
 """The commands by name. Nothing heavy is imported before one runs, so that help is quick."""
 
-import signal
-from types import FrameType
-from typing import NoReturn
-
 import click
 
 from pollers.cli.dev import dev
@@ -18,9 +14,6 @@ from pollers.cli.show import show
 from pollers.cli.steer import cancel, nudge, pause, resume
 from pollers.cli.submit import submit
 from pollers.cli.top import top
-
-#: Signals that end a command as Ctrl-C does: what it started is stopped, the terminal is mended.
-ENDING = ("SIGTERM", "SIGHUP")
 
 
 @click.group(
@@ -37,15 +30,6 @@ def main(traceback: bool) -> None:
     Exit codes: 0 succeeded, 1 failed, rejected or cancelled, 2 wrong usage, 124 timed out, 130 interrupted,
     143 terminated, 129 hung up.
     """
-    for name in ENDING:
-        number = getattr(signal, name, None)
-        # What is ignored, as SIGHUP under nohup, stays ignored.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 for command in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import click
+import redis
 
 from pollers import app
 from pollers.cli.connection import store
@@ -18,7 +19,7 @@ from pollers.cli.examination.services import (
     examine_settings,
 )
 from pollers.cli.examination.workers import ask_workers, examine_workers
-from pollers.cli.exits import FAILED, SUCCEEDED
+from pollers.cli.exits import FAILED, SUCCEEDED, sentence
 from pollers.cli.text import counted, printable, write_json
 from pollers.errors import StoreUnavailable
 from pollers.store import Polls, Store
@@ -31,6 +32,9 @@ from pollers.store.shards import Shards
 from pollers.store.totals import workers
 from pollers.store.vitals import vitals
 
+#: What a Redis that cannot be used costs.
+_COST = "nothing is submitted or attempted."
+
 
 def diagnose(flower: str | None, *, as_json: bool) -> int:
     """Print what was found; return the exit code."""
@@ -41,10 +45,9 @@ def diagnose(flower: str | None, *, as_json: bool) -> int:
             names = {worker.name for worker in workers(polls)}
             findings = [*away, *_examine(polls, names, flower)]
             survived = {one.kind.counter: one.times for one in damage(polls)}
-    except StoreUnavailable as error:
+    except (StoreUnavailable, redis.RedisError) as error:
         server, live, names, survived = "No Redis", 0, set[str](), dict[str, int]()
-        cure = "Start it, or mend POLLERS_REDIS_URL; until then nothing is submitted or attempted."
-        findings = [Finding("redis", str(error), cure)]
+        findings = [Finding("redis", sentence(error), f"{_cure(error)}; until then {_COST}")]
     if as_json:
         told = [finding._asdict() for finding in findings]
         counts = {"server": server, "polls": live, "workers": sorted(names), "damage": survived}
@@ -59,6 +62,13 @@ def diagnose(flower: str | None, *, as_json: bool) -> int:
         if not findings:
             click.echo("All is well.")
     return FAILED if findings else SUCCEEDED
+
+
+def _cure(error: StoreUnavailable | redis.RedisError) -> str:
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return "Allow it to the user of POLLERS_REDIS_URL, by ACL SETUSER"
+    start = "Start it, or mend" if isinstance(error, StoreUnavailable) else "Mend"
+    return f"{start} POLLERS_REDIS_URL"
 
 
 def _reachable(polls: Polls) -> tuple[Polls, list[Finding]]:

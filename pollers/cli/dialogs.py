@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import redis
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
@@ -14,6 +15,7 @@ from textual.widgets import Footer, Static
 
 from pollers import PastAttempt, PollStatus
 from pollers.cli.attempts import cells
+from pollers.cli.exits import sentence
 from pollers.cli.inspection import fields, line_of
 from pollers.cli.steering import NUDGE
 from pollers.cli.text import printable
@@ -68,8 +70,8 @@ class Detail(ModalScreen[None]):
             history, found = read_history(store, self.poll_id), store.find(self.poll_id)
             if found is not None:
                 ((_, found),) = explained(store, [(self.poll_id, found)])
-        except PollError as error:
-            text = Text(str(error), "bold red")
+        except (PollError, redis.RedisError) as error:
+            text = Text(sentence(error), "bold red")
         else:
             if found is None:
                 text = Text("It is not known any more.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pollers.cli import signals
 from pollers.cli.text import printable
 
 SUCCEEDED = 0
@@ -24,7 +25,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
+            with signals.raised():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except click.NoSuchOption as error:
@@ -67,7 +69,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, PollError):
         return printable(str(error))
     if isinstance(error, redis.RedisError | OperationalError | BackendError):
-        return printable(f"Redis cannot be used: {error.__cause__ or error.__context__ or error}")
+        return printable(f"Redis cannot be used: {error.__cause__ or error}")
     return printable(
         f"pollers failed unexpectedly: {type(error).__name__}: {error} "
         "(`pollers --traceback ...` shows where)"

@@ -93,6 +93,16 @@ _STATUSES = re.compile(rf"{_STATUS}(?:\s*,\s*{_STATUS})*")
 _REPEATABLE = {"pending_on", "headers", "params", "keep_params", "carry", "tags"}
 
 
+class PollId(click.ParamType):  # type: ignore[type-arg]
+    """The id of a poll."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take anything but nothing, which a shell's variable is that was never set."""
+        return str(value) or self.fail("is empty; give the id of a poll.", param, ctx)
+
+
 def shown_name(field: str) -> str:
     """Return what a parameter is called at the command line."""
     if field not in ("url", *_HELP):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+import redis
 from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
@@ -15,6 +16,7 @@ from textual.widgets import DataTable, Footer, Input, Sparkline, Static
 from pollers.cli import panels
 from pollers.cli.board import Board, Snapshot
 from pollers.cli.dialogs import Ask, Detail
+from pollers.cli.exits import sentence
 from pollers.cli.steering import CANCEL, NUDGE, PAUSE, RESUME, Action
 from pollers.errors import PollError
 from pollers.store import Polls
@@ -58,6 +60,8 @@ class Top(App[None]):
         Binding("slash", "filter", "filter", key_display="/"),
         Binding("escape", "clear", "no filter", show=False),
         Binding("q", "quit", "quit"),
+        # As everywhere; over what is open, too, and while a filter is typed.
+        Binding("ctrl+c", "quit", show=False, priority=True),
     ]
     ENABLE_COMMAND_PALETTE = False
     #: Lines of the terminal from which there is room for everything.
@@ -104,8 +108,8 @@ class Top(App[None]):
         """Take a snapshot in a thread, so that keys are answered meanwhile."""
         try:
             snapshot = self._board.look(self._text)
-        except PollError as error:
-            self.call_from_thread(self._complain, str(error))
+        except (PollError, redis.RedisError) as error:
+            self.call_from_thread(self._complain, sentence(error))
             return
         self.call_from_thread(self.show, snapshot)
 
@@ -212,8 +216,8 @@ class Top(App[None]):
         """Change something in Redis, in a thread, and say what came of it."""
         try:
             message, severity = told(change()), "information"
-        except PollError as error:
-            message, severity = str(error), "error"
+        except (PollError, redis.RedisError) as error:
+            message, severity = sentence(error), "error"
         self.call_from_thread(self.notify, message, severity=severity, markup=False)
         self.look()
 

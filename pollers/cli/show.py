@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from pollers.cli.parameters import PollId
+
 
 @click.command()
-@click.argument("poll_id", metavar="ID")
+@click.argument("poll_id", metavar="ID", type=PollId())
 @click.option("--follow", "-f", is_flag=True, help="Show the attempts as they are made, until it ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object; with --follow, one a line.")
 def show(poll_id: str, follow: bool, as_json: bool) -> None:

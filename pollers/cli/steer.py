@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from pollers.cli.filters import OriginOption, selecting
+from pollers.cli.parameters import PollId
 
 if TYPE_CHECKING:
     from pollers.store.selection import Selection
@@ -22,7 +23,7 @@ class Target(NamedTuple):
 
 
 _OPTIONS = (
-    click.argument("poll_ids", metavar="[ID...]", nargs=-1),
+    click.argument("poll_ids", metavar="[ID...]", nargs=-1, type=PollId()),
     click.option("--dry-run", "-n", is_flag=True, help="Only tell what would come of it."),
     click.option("--yes", "-y", is_flag=True, help="Do not ask, however many polls match."),
     click.option("--json", "as_json", is_flag=True, help="Print a JSON array."),

@@ -16,6 +16,7 @@ from pollers import PollStatus
 from pollers.cli.connection import store
 from pollers.cli.exits import FAILED, SUCCEEDED
 from pollers.cli.neighbours import has_polls
+from pollers.cli.signals import between_steps
 from pollers.cli.text import counted, printable, write_json
 from pollers.cli.waitbar import bar
 from pollers.completion import TAG, is_webhook
@@ -155,26 +156,40 @@ def _steer_origin(polls: Polls, action: Action, origin: str, *, dry_run: bool, a
 
 
 def _steer(polls: Polls, action: Action, ids: Sequence[str], *, as_json: bool, told: bool) -> int:
-    report = []
-    with nullcontext(lambda _: None) if told else bar(action.verb, len(ids)) as advance:
-        for number, poll_id in enumerate(ids, start=1):
-            state = action.change(polls, poll_id, len(ids))
-            report.append({"id": poll_id, "done": action.words(state)[0], "state": state})
-            if told and not as_json:
-                done, words = action.tell(polls, poll_id, state)
-                click.echo(printable(f"{poll_id} {words}"), err=not done)
-            advance(number)
-    failed = sum(not one["done"] for one in report)
-    if as_json:
-        write_json(report)
-    elif not ids:
+    report: list[dict[str, Any]] = []
+    try:
+        with (
+            nullcontext(lambda _: None) if told else bar(action.verb, len(ids)) as advance,
+            between_steps() as step_is_over,
+        ):
+            for number, poll_id in enumerate(ids, start=1):
+                state = action.change(polls, poll_id, len(ids))
+                report.append({"id": poll_id, "done": action.words(state)[0], "state": state})
+                if told and not as_json:
+                    done, words = action.tell(polls, poll_id, state)
+                    click.echo(printable(f"{poll_id} {words}"), err=not done)
+                advance(number)
+                step_is_over()
+    except BaseException:
+        click.echo(f"Ended early, after {len(report)} of {counted(len(ids), 'poll')}.", err=True)
+        raise
+    finally:
+        # What was done is told, however it ends.
+        if as_json:
+            write_json(report)
+        elif not told:
+            click.echo(_summary(action, report))
+    if not ids and not as_json:
         click.echo("No polls match.", err=True)
-    elif not told:
-        paused = sum(one["state"] == "paused" and not one["done"] for one in report)
-        others = f", {paused} are paused" if paused else ""
-        done_to = f"{counted(len(ids) - failed, 'poll')} {action.done}"
-        click.echo(f"{done_to}; {failed - paused} had ended before{others}.")
-    return FAILED if failed else SUCCEEDED
+    return SUCCEEDED if all(one["done"] for one in report) else FAILED
+
+
+def _summary(action: Action, report: Sequence[Mapping[str, Any]]) -> str:
+    not_done = [one["state"] for one in report if not one["done"]]
+    paused = not_done.count("paused")
+    others = f", {paused} are paused" if paused else ""
+    done_to = f"{counted(len(report) - len(not_done), 'poll')} {action.done}"
+    return f"{done_to}; {len(not_done) - paused} had ended before{others}."
 
 
 def _ended(state: str) -> str:

@@ -15,7 +15,7 @@ def top(text: str, once: bool, as_json: bool) -> None:
     """Show polls, attempts, origins and workers, live; open, nudge, pause and cancel polls.
 
     Keys: Tab goes from table to table, Enter opens a poll, n nudges, p pauses or resumes (an origin, too), c
-    cancels, / filters, q quits. Needs `pip install 'pollers[top]'`, but for --once and --json.
+    cancels, / filters, q or Ctrl-C quits. Needs `pip install 'pollers[top]'`, but for --once and --json.
 
     \b
     Examples:
@@ -25,4 +25,4 @@ def top(text: str, once: bool, as_json: bool) -> None:
     """
     from pollers.cli.watch import show_top
 
-    show_top(text, once=once, as_json=as_json)
+    raise SystemExit(show_top(text, once=once, as_json=as_json))

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pollers.cli.board import Board
 from pollers.cli.connection import store
+from pollers.cli.exits import FAILED, SUCCEEDED
 from pollers.cli.panels import print_snapshot
 from pollers.cli.text import plain, write_json
 
@@ -20,8 +21,8 @@ LOOK_EVERY = 1.0
 PIPE_WIDTH = 240
 
 
-def show_top(text: str, *, once: bool, as_json: bool) -> None:
-    """Show the board until it is left, or once.
+def show_top(text: str, *, once: bool, as_json: bool) -> int:
+    """Show the board until it is left, or once; return the exit code.
 
     Raises:
         StoreUnavailable: Redis cannot be reached.
@@ -35,8 +36,10 @@ def show_top(text: str, *, once: bool, as_json: bool) -> None:
         if live:
             from pollers.cli.screen import Top  # an extra
 
-            Top(board, text).run()
-            return
+            screen = Top(board, text)
+            screen.run()
+            # Textual prints what went wrong, and raises nothing.
+            return FAILED if screen.return_code else SUCCEEDED
         board.look(text)
         while True:
             time.sleep(LOOK_EVERY)
@@ -51,4 +54,4 @@ def show_top(text: str, *, once: bool, as_json: bool) -> None:
                 # At a pipe nothing is cut off.
                 width = None if sys.stdout.isatty() else PIPE_WIDTH
                 print_snapshot(snapshot, Console(highlight=False, width=width))
-            return
+            return SUCCEEDED

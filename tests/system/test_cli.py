@@ -341,6 +341,46 @@ def test_many_polls_are_submitted_from_a_file(pollers: Commands, endpoint: Endpo
     assert pollers("submit", "@/nowhere", "--until", "done").code == 2
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_many_polls_whose_submission_is_interrupted(
+    pollers: Commands, endpoint: Endpoint, tmp_path: Path, redis_url: str, how: signal.Signals
+) -> None:
+    """All ids are printed of what was submitted, and no other: who tries again leaves these out."""
+    number, file = 8000, tmp_path / "urls.txt"
+    file.write_text(f"{endpoint.url('/job')}\n" * number)
+    with Store.connect(Settings(redis_url=redis_url)).client as client:
+        stored = Store.connect(Settings(redis_url=redis_url)).keys.polls
+        with pollers.start("submit", f"@{file}", "--json", "--quiet") as running:
+            wait_until(lambda: client.hlen(stored), 30)
+            ended = running.end(how)
+        ids = ended.json()["ids"]
+        assert 0 < len(ids) < number
+        assert {poll_id.decode() for poll_id in client.hkeys(stored)} == set(ids)
+    assert (ended.code, ended.err) == (128 + how, f"{len(ids)} of {number} polls submitted.\n")
+
+
+def test_lines_end_where_those_of_json_do(pollers: Commands, endpoint: Endpoint, tmp_path: Path) -> None:
+    """Other separators are part of their text, and a mark of the byte order is not."""
+    url, file = endpoint.url("/job"), tmp_path / "polls.jsonl"
+    strange = [
+        json.dumps({"url": url, "until": f"a == '{text}'"}, ensure_ascii=False)
+        for text in ("a\u2028b", "c\x85d\u2029")
+    ]
+    file.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*strange, url + "\x0c"]).encode() + b"\r\n")
+    for submitted in (pollers("submit", f"@{file}"), pollers("submit", "@-", stdin=file.read_text("utf-8"))):
+        assert (submitted.code, len(submitted.out.split())) == (0, 3), submitted.err
+    shown = json.loads(pollers("show", submitted.out.split()[0], "--json").out)
+    assert shown["parameters"]["until"] == "a == 'a\u2028b'"
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])
+def test_a_file_without_polls_is_wrong_usage(pollers: Commands, text: str) -> None:
+    """Nothing is printed that could be taken for an id."""
+    submitted = pollers("submit", "@-", stdin=text)
+    assert (submitted.code, submitted.out) == (2, "")
+    assert "@- has no line that is not empty: there is nothing to submit." in submitted.err
+
+
 def test_polls_are_paused_and_resumed_by_id_and_by_tag(pollers: Commands, endpoint: Endpoint) -> None:
     """And listed by tag."""
     url = endpoint.script("/job", Reply(202))
@@ -596,9 +636,12 @@ def test_an_invalid_poll_is_not_submitted(pollers: Commands) -> None:
 
 
 def test_an_empty_id_and_what_is_no_origin_are_refused(pollers: Commands, endpoint: Endpoint) -> None:
-    """By the name of the option."""
+    """By the name of the option; an id is empty where a shell's variable is that was never set."""
     refused = pollers("submit", endpoint.url("/job"), "--id", "")
-    assert (refused.code, "--id: is empty" in refused.err) == (2, True)
+    assert (refused.code, "'--id': is empty" in refused.err) == (2, True)
+    for command in ("show", "cancel", "nudge", "pause", "resume"):
+        refused = pollers(command, "")
+        assert (refused.code, "is empty" in refused.err, "ignored" in refused.err) == (2, True, False)
     for origin in ("not an origin", "http://", "ftp://example.com", "example.com:port"):
         refused = pollers("ls", "--origin", origin)
         assert (refused.code, "is no origin" in refused.err) == (2, True)
@@ -621,6 +664,14 @@ def test_a_redis_out_of_reach_is_one_sentence(pollers: Commands) -> None:
         ended = pollers(*arguments)
         assert ended.code == 1
         assert "Redis at 127.0.0.1:1 cannot be reached" in ended.err.splitlines()[-1]
+
+
+def test_a_redis_that_refuses_is_told_in_its_own_words(pollers: Commands, redis_url: str) -> None:
+    """Not in those of an error inside the client that came before."""
+    pollers.environment["POLLERS_REDIS_URL"] = f"{redis_url.rpartition('/')[0]}/99999"
+    for arguments in (("submit", "http://127.0.0.1"), ("ls",)):
+        ended = pollers(*arguments)
+        assert (ended.code, ended.err) == (1, "Redis cannot be used: DB index is out of range\n")
 
 
 @pytest.mark.slow

@@ -114,6 +114,14 @@ def test_a_redis_that_is_away_is_a_finding(tmp_path: Path) -> None:
     assert cure.startswith("Start it, or mend POLLERS_REDIS_URL")
 
 
+def test_a_redis_that_refuses_is_a_finding(redis_url: str, tmp_path: Path) -> None:
+    """Such as one that has no such database."""
+    url = f"{redis_url.rpartition('/')[0]}/99999"
+    [(problem, cure)] = findings(Commands(tmp_path, {"POLLERS_REDIS_URL": url})).items()
+    assert problem == "redis: Redis cannot be used: DB index is out of range"
+    assert cure.startswith("Mend POLLERS_REDIS_URL")
+
+
 def test_a_user_of_redis_who_may_not_ask_info_is_a_finding(
     narrow_redis_url: str, sick: Store, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -19,10 +19,11 @@ def test_many_polls_are_submitted_and_each_gets_its_own_value(endpoint: Endpoint
     urls = [
         endpoint.script(f"/{number}", Reply(body={"done": True, "n": number})) for number in range(BATCH + 50)
     ]
-    counts: list[int] = []
-    results = poll.submit_many(urls, until="done", returns="n", every=0.5, on_submitted=counts.append)
+    told: list[Sequence[str]] = []
+    results = poll.submit_many(urls, until="done", returns="n", every=0.5, on_submitted=told.append)
     assert [result.get(timeout=30) for result in results] == list(range(BATCH + 50))
-    assert counts == [BATCH, BATCH + 50]
+    assert [len(ids) for ids in told] == [0, BATCH, 50]
+    assert [one for ids in told for one in ids] == [result.id for result in results]
 
 
 def test_each_may_have_parameters_of_its_own(endpoint: Endpoint) -> None:

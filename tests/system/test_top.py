@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import functools
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import redis
 from celery import Celery
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
@@ -20,7 +24,9 @@ from pollers.cli.board import Board
 from pollers.cli.dialogs import Detail
 from pollers.cli.panels import due_cells
 from pollers.cli.screen import Top
+from pollers.cli.watch import show_top
 from pollers.runtime import runtime_of
+from pollers.store import Store
 from pollers.store.traffic import reopen, shut
 from tests.endpoints import Endpoint, Reply
 from tests.system.commands import Commands
@@ -105,15 +111,71 @@ def test_snapshots_may_be_taken_at_the_same_time(endpoint: Endpoint, application
     assert kept.cancel()
 
 
+def test_what_redis_refuses_is_told_on_the_screen(
+    endpoint: Endpoint, application: Celery, shared_redis_url: str
+) -> None:
+    """A user who may look but not write; and one who may not look at all any more."""
+    kept = submit(endpoint, "/kept", Reply(body={}), "top-six")
+    url = shared_redis_url.replace("//", "//viewer:secret@")
+    with redis.Redis.from_url(shared_redis_url) as admin:
+        may_look = ["+@read", "+@connection", "+info", "+time"]
+        admin.execute_command("ACL", "SETUSER", "viewer", "on", ">secret", "~*", "&*", *may_look)
+
+        async def main() -> None:
+            store = Store.connect(dataclasses.replace(runtime_of(application).settings, redis_url=url))
+            top = Top(Board(store), "top-six")
+            async with top.run_test(size=(120, 40)) as pilot:
+                await until(pilot, lambda: top.poll_at_cursor() == kept.id)
+                await pilot.press("n")
+                await until(pilot, lambda: any("no permissions" in one.message for one in top._notifications))
+                await pilot.press("enter")
+                await until(pilot, lambda: isinstance(top.screen, Detail))
+                told = top.screen.query_one("#poll", Static)
+                await until(pilot, lambda: kept.id in str(told.render()))
+                admin.execute_command("ACL", "SETUSER", "viewer", "-@all", "+@connection")
+                await until(pilot, lambda: "Redis cannot be used" in str(told.render()))
+                await pilot.press("escape")
+                rates = top.query_one("#rates", Static)
+                await until(pilot, lambda: "Redis cannot be used" in str(rates.render()))
+                await pilot.press("ctrl+c")
+            assert top.return_code == 0
+            store.client.close()
+
+        try:
+            asyncio.run(main())
+        finally:
+            admin.acl_deluser("viewer")
+    assert kept.cancel()
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError("a mistake of ours")])
+def test_its_exit_code_says_whether_it_broke(
+    error: Exception | None, application: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which textual prints, but does not raise."""
+
+    def look(self: Top) -> None:
+        if error is not None:
+            raise error
+        self.exit()
+
+    monkeypatch.setattr(Top, "look", look)
+    monkeypatch.setattr(Top, "run", functools.partialmethod(Top.run, headless=True))
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert show_top("", once=False, as_json=False) == (0 if error is None else 1)
+
+
 @pytest.mark.slow
 def test_the_screen_leaves_the_terminal_as_it_was(tmp_path: Path, shared_redis_url: str) -> None:
-    """When it is left by its key, and when it is ended."""
+    """When it is left by its keys, and when it is ended."""
     pollers = Commands(tmp_path, {"POLLERS_REDIS_URL": shared_redis_url})
-    with pollers.at_terminal("top", columns=100) as terminal:
-        asyncio.run(_drawn(lambda: "attempts" in terminal.drawn))
-        terminal.type("q")
-        assert terminal.wait() == 0
-        assert terminal.as_before
+    for keys in ("q", "\x03", "/x\x03"):
+        with pollers.at_terminal("top", columns=100) as terminal:
+            asyncio.run(_drawn(lambda: "attempts" in terminal.drawn))
+            terminal.type(keys)
+            assert terminal.wait() == 0
+            assert terminal.as_before
     with pollers.at_terminal("top") as terminal:
         asyncio.run(_drawn(lambda: "attempts" in terminal.drawn))
         terminal.process.send_signal(signal.SIGTERM)

@@ -16,7 +16,10 @@ SCRIPTS = {"record", *scripts.NAMES, *(prelude for names in scripts.PRELUDES.val
 
 
 def test_the_wheel_has_everything_that_is_needed(tmp_path: Path) -> None:
-    """The scripts, what is for Grafana and Prometheus, the mark of a typed package; and none of the tests."""
+    """The scripts, what is for Grafana and Prometheus, the mark of a typed package; and none of the tests.
+
+    What the command begins with is beside the package.
+    """
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)],
         cwd=ROOT,
@@ -26,7 +29,9 @@ def test_the_wheel_has_everything_that_is_needed(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        [entry_points] = [archive.read(name) for name in names if name.endswith("/entry_points.txt")]
     needed = {"pollers/py.typed", *(f"pollers/store/scripts/{name}.lua" for name in SCRIPTS)}
     needed |= {"pollers/observe/dashboard.json", "pollers/observe/alerts.yml"}
     assert needed <= set(names)
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"pollers"}
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"pollers", "pollers_command.py"}
+    assert b"pollers = pollers_command:main" in entry_points

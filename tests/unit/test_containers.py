@@ -39,7 +39,8 @@ def test_what_the_image_is_built_from_is_there(source: str) -> None:
 
 def test_the_image_has_all_that_the_package_and_its_commands_read() -> None:
     """What is installed, its readme, and the shipped configurations."""
-    assert set(COPIED) == {"pyproject.toml", "README.md", "pollers", "celeryconfig.py", "flowerconfig.py"}
+    package = {"pyproject.toml", "README.md", "pollers_command.py", "pollers"}
+    assert set(COPIED) == {*package, "celeryconfig.py", "flowerconfig.py"}
 
 
 def test_nothing_else_gets_into_the_image() -> None:

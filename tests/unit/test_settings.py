@@ -97,6 +97,7 @@ def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
         ("POLLERS_LEASE", "soon", '"1.5s"'),
         ("POLLERS_REDIS_URL", "redis://host:port/0", "numbers, as in redis://127.0.0.1:6379/0"),
         ("POLLERS_REDIS_URL", "http://host", "begin with redis://, rediss:// or unix://"),
+        ("POLLERS_REDIS_URL", "rediss://host/1?ssl_cert_reqs=nonee", "required, optional, none"),
         ("CELERY_BROKER_URL", "redis://:sesame@host/abc", r"'redis://\*\*\*@host/abc'"),
     ],
 )
@@ -104,6 +105,13 @@ def test_what_would_be_right_is_said(variable: str, value: str, hint: str) -> No
     """Without the password."""
     with pytest.raises(InvalidSetting, match=f"^{variable}.*{hint}"):
         Settings.read({}, {variable: value})
+
+
+@pytest.mark.parametrize("value", ["none", "CERT_NONE", "required", "CERT_OPTIONAL"])
+def test_certificates_are_asked_for_in_the_words_of_redis_py_and_of_celery(value: str) -> None:
+    """Either is taken."""
+    url = f"rediss://host/1?ssl_cert_reqs={value}"
+    assert Settings.read({}, {"POLLERS_REDIS_URL": url}).redis_url == url
 
 
 def test_the_first_of_several_brokers_keeps_the_polls() -> None:
