@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,20 @@ def encodable(value: Any) -> Any:
     except UnicodeEncodeError as error:
         half = error.object[error.start]
         raise ValueError(f"has {half!r}, which is half a character (a lone surrogate)") from None
+    return value
+
+
+def finite(value: Any) -> Any:
+    """Return plain JSON with NaN and the infinities as texts, as the JSON of Protocol Buffers has them.
+
+    Python writes them bare, which is no JSON.
+    """
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
     return value
 
 
