@@ -67,7 +67,10 @@ def submission_of(
 
     """
     options = _routed(app, spec, options)
-    if problems := held.unusable(app, options):
+    problems = held.unusable(app, options)
+    if not isinstance(poll_id, str):
+        problems["task_id"] = f"is {poll_id!r:.60}; it should be a text"
+    if problems:
         raise InvalidPoll.of(problems)
     times = window(spec, options, app.now)
     return Submission(

@@ -70,6 +70,10 @@ class OutcomeBackend:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without it, a copy would be made before it has a backend, and look there for how to be made.
+        return OutcomeBackend, (self._backend,)
+
     def mark_as_failure(
         self, task_id: str, exc: BaseException, traceback: Any = None, request: Any = None, **options: Any
     ) -> None:

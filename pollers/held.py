@@ -14,6 +14,7 @@ from kombu.compression import encoders, get_encoder
 from kombu.serialization import registry
 from kombu.utils.json import dumps, loads
 
+from pollers.canvas import inapplicable
 from pollers.spec import PollSpec
 from pollers.store import Record
 
@@ -53,8 +54,8 @@ def pack(options: dict[str, Any], poll_id: str) -> str:
 
 
 def unusable(app: Celery, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return those options with which Celery cannot send a message, each with what is wrong with it."""
-    problems = {}
+    """Return those options with which Celery cannot publish an outcome, each with what is wrong with it."""
+    problems = inapplicable(options)
     if (compression := options.get("compression")) and not _has_encoder(str(compression)):
         problems["compression"] = f"is {compression!r}; kombu has {', '.join(encoders())}"
     if (serializer := options.get("serializer")) and str(serializer) not in registry.name_to_type:

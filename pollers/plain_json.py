@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,20 @@ def compact(value: Any) -> str:
         # JSON can say half a character, by its escape; there it stays one.
         return json.dumps(value, separators=(",", ":"))
     return text
+
+
+def finite(value: Any) -> Any:
+    """Return plain JSON with NaN and the infinities as texts, as the JSON of Protocol Buffers has them.
+
+    Python writes them bare, which is no JSON.
+    """
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    return value
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

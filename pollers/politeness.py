@@ -20,6 +20,9 @@ from pollers.origin import in_full
 DEFAULT = "default"
 #: Seconds of its rate that a limit lets through at once, where it does not say its burst.
 BURST_SECONDS = 0.2
+#: What the scripts can compute with: at most so many polls a second, in a burst, in flight, or in the counts
+#: of a breaker; and no fewer polls a second than one in 1,000 days.
+MOST, FEWEST = 1_000_000, 0.001 / 86_400
 
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
@@ -55,10 +58,14 @@ class Limit:
             )
         count, unit, burst, in_flight = match.groups()
         rate = float(count) / _UNITS[unit] if count else None
-        if rate == 0 or burst == "0" or in_flight == "0":
-            raise ValueError(f"is {text!r}; a limit of 0 is a pause: pollers pause --origin")
+        if rate == 0 or 0 in _numbers(burst, in_flight):
+            raise ValueError(f"is {text!r:.60}; a limit of 0 is a pause: pollers pause --origin")
         if burst and rate is None:
-            raise ValueError(f"is {text!r}; a burst needs a rate, such as 10/s")
+            raise ValueError(f"is {text!r:.60}; a burst needs a rate, such as 10/s")
+        if rate is not None and not FEWEST <= rate <= MOST:
+            raise ValueError(f"is {text!r:.60}; its rate should be from 0.001/d to {MOST}/s")
+        if max(_numbers(burst, in_flight), default=0) > MOST:
+            raise ValueError(f"is {text!r:.60}; burst and in-flight should be up to {MOST}")
         usual = max(1, round((rate or 0) * BURST_SECONDS))
         return cls(
             rate=rate,
@@ -93,6 +100,11 @@ class Limit:
         if self.in_flight is not None:
             rules["in_flight"] = self.in_flight
         return rules
+
+
+def _numbers(*texts: str | None) -> list[float]:
+    """Return what was given of some whole numbers, however many digits they have."""
+    return [float(text) for text in texts if text]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,9 +144,12 @@ class Breaker:
             name: parse_duration(value[name]) for name in ("window", "shortest", "longest") if name in value
         }
         breaker = cls(**{**value, **times})
-        whole = all(isinstance(number, int) and number >= 1 for number in (breaker.minimum, breaker.trials))
+        counts = (breaker.minimum, breaker.trials)
+        whole = all(isinstance(number, int) and 1 <= number <= MOST for number in counts)
         if not whole or not isinstance(breaker.ratio, int | float) or not 0 < breaker.ratio <= 1:
-            raise ValueError("needs a ratio over 0 and up to 1, and whole numbers for minimum and trials")
+            raise ValueError(
+                f"needs a ratio over 0 and up to 1, and whole numbers up to {MOST} for minimum and trials"
+            )
         if min(breaker.window, breaker.shortest) <= 0 or breaker.longest < breaker.shortest:
             raise ValueError("needs times over 0, and longest not under shortest")
         return breaker

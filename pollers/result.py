@@ -42,6 +42,10 @@ class PollResult(AsyncResult):
     ) -> None:
         super().__init__(id, backend, task_name, app or current_app(), parent)
 
+    def __reduce_args__(self) -> tuple[Any, ...]:
+        # A backend would come back as one of Celery's current application, which need not be that of polls.
+        return self.id, None, None, None, self.parent
+
     def status(self) -> PollStatus:  # the stock one is an alias of `state`
         """Return where the poll stands.
 

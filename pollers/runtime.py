@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from pollers.errors import InvalidPoll
@@ -131,3 +131,26 @@ def runtime_of(app: Celery) -> Runtime:
             _runtimes.clear()
             _pid = os.getpid()
         return _runtimes.setdefault(app, Runtime(app))
+
+
+def _wait_anew() -> None:
+    """Let a child that was forked wait for results on a connection of its own.
+
+    Celery's Redis backend goes on with the one on which the parent has waited: its children would take the
+    news of results from each other. Whoever has not waited has none, and an application that has made nothing
+    here yet is not asked for a backend.
+    """
+    for app in list(_runtimes):
+        backend: Any = app.backend
+        consumer = getattr(backend, "result_consumer", None)
+        if consumer is None or getattr(consumer, "_pubsub", None) is None:
+            continue
+        consumer.on_after_fork()
+        # What the parent waits for, the child has to subscribe to again if it waits for it as well.
+        consumer.subscribed_to.clear()
+        for waiting in backend._pending_results:
+            waiting.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_wait_anew)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pollers.durations import approximate
+from pollers.plain_json import finite
 
 
 def printable(text: str) -> str:
@@ -28,17 +29,12 @@ def write_value(value: Any) -> None:
 
 def plain(value: Any) -> str:
     """Return JSON on one line."""
-    text = json.dumps(value, ensure_ascii=False, default=_plain)
-    return text if _encodable(text) == text else json.dumps(value, default=_plain)
+    return _json(value, None)
 
 
 def write_json(value: Any) -> None:
     """Write JSON to stdout, indented for a reader at a terminal, on one line for a program."""
-    indent = 2 if sys.stdout.isatty() else None
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
-    if _encodable(text) != text:
-        text = json.dumps(value, indent=indent, default=_plain)
-    click.echo(text)
+    click.echo(_json(value, 2 if sys.stdout.isatty() else None))
 
 
 def from_now(moment: datetime) -> str:
@@ -55,6 +51,12 @@ def counted(number: int, noun: str) -> str:
 def clock(moment: float) -> str:
     """Return a moment (epoch seconds) as the time of day here."""
     return datetime.fromtimestamp(moment).astimezone().strftime("%H:%M:%S")
+
+
+def _json(value: Any, indent: int | None) -> str:
+    value = finite(value)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
+    return text if _encodable(text) == text else json.dumps(value, indent=indent, default=_plain)
 
 
 def _encodable(text: str) -> str:

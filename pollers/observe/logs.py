@@ -11,10 +11,13 @@ from typing import Any
 from celery import current_task, signals
 from celery.exceptions import Ignore
 
-from pollers.redaction import redact_value
+from pollers.plain_json import finite
+from pollers.redaction import MASK, is_secret
 
 #: What every record of the standard library has, and what is written in another way; the rest is fields.
 _STANDARD = vars(logging.makeLogRecord({})).keys() | {"asctime", "message", "taskName", "data"}
+#: Levels of lists and mappings in a field that are written.
+_DEEPEST = 20
 #: Celery's loggers that have handlers of their own beside the root's.
 _CELERY_LOGGERS = ("celery", "celery.task", "celery.redirected")
 #: Celery's loggers that write a line when a task arrives, when it ends, and when it is revoked.
@@ -30,19 +33,56 @@ class JsonFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
+        """Return the line. It raises nothing, whatever the record has: that would reach who has logged it."""
+        own: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
-            **_task(record),
-            **redact_value({name: value for name, value in vars(record).items() if name not in _STANDARD}),
+            "message": _message(record),
         }
+        try:
+            text = json.dumps(self._line(record, own), ensure_ascii=False, allow_nan=False)
+        except Exception as error:
+            text = json.dumps({**own, "unwritten": f"{type(error).__name__} in a field"}, ensure_ascii=False)
+        # Half a surrogate pair has no bytes.
+        return text.encode(errors="replace").decode()
+
+    def _line(self, record: logging.LogRecord, own: dict[str, Any]) -> Any:
+        own = {**own, **_task(record)}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            own["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
-            line["stack"] = self.formatStack(record.stack_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+            own["stack"] = self.formatStack(record.stack_info)
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        # Its own names first in the line, and last, so that no field takes their place.
+        return _writable({**own, **fields, **own})
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:
+        return f"{_text(record.msg)} (with arguments that do not fit)"
+
+
+def _writable(value: Any, around: tuple[int, ...] = ()) -> Any:
+    """Return what JSON can have of a value: names as text, secrets masked, and an end to what is nested."""
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        if id(value) in around or len(around) == _DEEPEST:
+            return "..."
+        around = (*around, id(value))
+        if not isinstance(value, Mapping):
+            return [_writable(inner, around) for inner in value]
+        named = ((_text(name), inner) for name, inner in value.items())
+        return {name: MASK if is_secret(name) else _writable(inner, around) for name, inner in named}
+    return finite(value) if value is None or isinstance(value, str | int | float) else _text(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def _task(record: logging.LogRecord) -> dict[str, Any]:

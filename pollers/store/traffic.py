@@ -7,6 +7,7 @@ rules in Redis, where the scripts enforce them.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +17,8 @@ from pollers.politeness import Breaker, Limit, rules_for
 from pollers.store.connection import translated_errors
 from pollers.store.shards import Polls
 from pollers.store.store import Store
+
+logger = logging.getLogger(__name__)
 
 #: How long an origin is approached, in ms; ``gates.lua`` has it in doublings.
 APPROACH_MS = 10_000
@@ -96,7 +99,8 @@ def read_rules(polls: Polls) -> Rules:
     store = polls.stores[0]
     with translated_errors(store.client):
         raw = cast(Mapping[bytes, bytes], store.client.hgetall(store.keys.rules))
-    texts = {name.decode(): text.decode() for name, text in raw.items()}
+    # What somebody has written by hand may be no text; it is no limit then.
+    texts = {name.decode(errors="replace"): text.decode(errors="replace") for name, text in raw.items()}
     configured = json.loads(texts.pop(_CONFIGURED, "{}"))
     breaker = configured.get("breaker")
     by_hand = {name.removeprefix(_LIMIT): text for name, text in texts.items()}
@@ -139,7 +143,7 @@ def set_limit(polls: Polls, name: str, text: str | None) -> None:
 
 def introduce(store: Store, origins: Iterable[str]) -> None:
     """Give origins that were met for the first time their rules."""
-    _enforce(store, lambda rules: rules_for(origins, rules.limits, rules.breaker, shards=store.shards))
+    _enforce(store, lambda rules: _rules_for(store, origins, rules))
 
 
 def shut(polls: Polls, origin: str) -> bool:
@@ -212,9 +216,23 @@ def _apply(store: Store) -> None:
             known = [name.decode() for name in cast("list[bytes]", store.client.hkeys(store.keys.gates))]
         origins = [name.removeprefix(_ORIGIN) for name in known if name.startswith(_ORIGIN)]
         outdated: _RulesOfGates = dict.fromkeys(name for name in known if name.startswith(_LIMIT))
-        return outdated | rules_for(origins, rules.limits, rules.breaker, shards=store.shards)
+        return outdated | _rules_for(store, origins, rules)
 
     _enforce(store, all_rules)
+
+
+def _rules_for(store: Store, origins: Iterable[str], rules: Rules) -> _RulesOfGates:
+    """Return the rules of gates. A limit that cannot be kept is left out: it must not keep all polls back."""
+    limits = {}
+    for name, text in rules.limits.items():
+        try:
+            Limit.parse(text).shared(store.shards)
+        except ValueError as error:
+            # Written into Redis by hand, or set when there were fewer shards.
+            logger.error("The limit %r %s. It is not kept until it is set right.", name, error)
+        else:
+            limits[name] = text
+    return rules_for(origins, limits, rules.breaker, shards=store.shards)
 
 
 def _enforce(store: Store, rules_of_gates: Callable[[Rules], _RulesOfGates]) -> None:

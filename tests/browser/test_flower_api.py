@@ -70,6 +70,8 @@ def test_what_is_no_call_is_refused(flower_url: str, body: Any) -> None:
         ("countdown", "abc", "countdown: is 'abc'; it should be seconds, as a number"),
         ("eta", "soon", "eta: is 'soon'; it should be a datetime, or ISO 8601 text"),
         ("expires", {}, "expires: is {}; it should be seconds"),
+        ("link", [{"task": "tests.x"}], "link: has {'task': 'tests.x'}; it should be a signature"),
+        ("task_id", 5, "task_id: is 5; it should be a text"),
     ],
 )
 def test_an_option_that_cannot_be_read_is_named(flower_url: str, option: str, value: Any, told: str) -> None:

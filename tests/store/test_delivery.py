@@ -82,3 +82,18 @@ def test_an_outcome_is_published_again_after_ever_longer_times(hasty: World) -> 
     assert pauses[0] <= 100
     assert pauses[-1] > 4 * pauses[0]
     assert max(pauses) <= 16 * 50
+
+
+def test_an_outcome_that_is_claimed_and_never_delivered_is_published_after_ever_longer_times(
+    hasty: World,
+) -> None:
+    """A claim does not shorten the pause: what keeps it from being delivered may stay for long."""
+    _ended(hasty)
+    pauses = []
+    for _ in range(5):
+        wait_until(hasty.store.release, 5)
+        assert hasty.store.claim("p").verdict == "claimed"
+        due = hasty.store.client.zscore(hasty.store.keys.releases, "p")
+        assert due is not None
+        pauses.append(due - hasty.now_ms())
+    assert pauses[-1] > 4 * pauses[0]

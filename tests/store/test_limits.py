@@ -116,6 +116,30 @@ def test_a_limit_can_be_changed_while_polls_wait_at_it(still: StillWorld) -> Non
     assert len(sent_over(still, 5)) <= 11
 
 
+def test_a_limit_that_cannot_be_kept_is_not_stored(still: StillWorld) -> None:
+    """Whatever is wrong with it, nothing is half done."""
+    for text in ("fast", "1/s burst 99999999999999999999", "9999999999999999999999/s"):
+        with pytest.raises(ValueError, match="should be"):
+            traffic.set_limit(still.store, API, text)
+    assert traffic.read_rules(still.store).limits == {}
+
+
+@pytest.mark.parametrize("wrong", ["1/s burst 99999999999999999999", "fast", b"\xff", ""])
+def test_a_limit_that_somebody_has_written_wrongly_keeps_no_poll_back(
+    still: StillWorld, caplog: pytest.LogCaptureFixture, wrong: str | bytes
+) -> None:
+    """It is told in the log, and left out; the others are kept, and can be changed."""
+    still.store.client.hset(still.store.keys.rules, "limit:wrong.example.com", wrong)
+    admit(still, 20, origin="wrong.example.com")
+    assert len(sent_over(still, 1)) == 20
+    assert "The limit 'wrong.example.com' is " in caplog.text
+    traffic.set_limit(still.store, API, "10/s burst 5")
+    admit(still, 50, prefix="q")
+    assert 5 <= len(sent_over(still, 1)) <= 15
+    traffic.set_limit(still.store, "wrong.example.com", "1/s burst 3")
+    assert len(traffic.gates(still.store, "limit")) == 2
+
+
 def test_limits_that_are_changed_by_two_at_once_are_both_in_force(still: StillWorld) -> None:
     """One has read the rules, and gives them to the gates after the other has given them newer ones."""
     other = Store.connect(still.settings)

@@ -80,6 +80,16 @@ def test_links_are_called(endpoint: Endpoint, seen: Seen) -> None:
     assert len(endpoint.arrivals("/a")) == 3
 
 
+def test_links_are_taken_in_every_form_that_celery_applies(endpoint: Endpoint, seen: Seen) -> None:
+    """A signature, one that was written by an older Celery or by hand, and a chord."""
+    url = _done(endpoint, "/a", 7)
+    by_hand = {"task": "tests.note", "args": ["by hand"], "kwargs": {}, "options": {}}
+    links = [note.s("linked"), by_hand, chord([echo.s()], note.s("chord"))]
+    result = poll.apply_async((url,), {**UNTIL, "returns": "value"}, link=links)
+    assert result.get(timeout=20) == 7
+    assert (seen("linked"), seen("by hand"), seen("chord")) == ([7], [7], [[7]])
+
+
 def test_errbacks_are_called(endpoint: Endpoint, seen: Seen) -> None:
     """With the error and the id of the poll."""
     url = endpoint.becomes("/a", {"status": "failed"}, after=0)

@@ -563,6 +563,9 @@ def test_limits_are_set_listed_and_unset(pollers: Commands) -> None:
     wrong = pollers("limits", "set", "*.internal", "fast")
     assert wrong.code == 2
     assert "it should be like" in wrong.err
+    endless = pollers("limits", "set", "*.internal", "1/s burst 99999999999999999999")
+    assert endless.code == 2
+    assert "burst and in-flight should be up to 1000000" in endless.err
     (limit,) = pollers("limits", "--json").json()
     expected = {"name": "*.internal", "limit": "10/s in-flight 5", "set_by_hand": True}
     assert limit == {**expected, "in_flight": 0, "waiting": 0}

@@ -157,6 +157,10 @@ def test_damaged_options_cost_the_links_only(worker: Worker, client: redis.Redis
         ({"serializer": "nosuch"}, "serializer: is 'nosuch'; kombu has .*json"),
         ({"headers": "x-name"}, "headers: is no mapping"),
         ({"queue": "nosuch"}, "queue: is 'nosuch'; task_queues has celery"),
+        ({"link": [{"task": "tests.x"}]}, "link: has {'task': 'tests.x'}; it should be a signature, or one"),
+        ({"link_error": [None]}, "link_error: has None; it should be a signature"),
+        ({"chain": "abc"}, "chain: is 'abc'; it should be a list of signatures"),
+        ({"chord": "abc"}, "chord: has 'abc'; it should be a signature"),
     ],
 )
 def test_an_option_that_no_message_can_have_is_refused(
@@ -168,6 +172,24 @@ def test_an_option_that_no_message_can_have_is_refused(
         poll.apply_async(("http://127.0.0.1/",), **options)
     with pytest.raises(InvalidPoll, match=problem):
         poll.submit_many(["http://127.0.0.1/"], options=options)
+
+
+def test_an_id_that_is_no_text_is_refused() -> None:
+    """By its name, as all that is wrong."""
+    with pytest.raises(InvalidPoll, match="task_id: is 5; it should be a text"):
+        poll.apply_async(("http://127.0.0.1/",), task_id=5)
+
+
+def test_a_link_that_cannot_be_applied_costs_itself_only(
+    worker: Worker, client: redis.Redis, endpoint: Endpoint
+) -> None:
+    """One that an earlier version has taken in: the outcome is delivered without it."""
+    result = waiting(endpoint, "/link")
+    rewrite(client, result, held='{"link": [{"task": "tests.x"}]}')
+    result.nudge()
+    assert result.get(timeout=20) == {"status": "completed"}
+    told = f"The outcome of poll {result.id} is published without link, which has {{'task': 'tests.x'}}"
+    wait_until(lambda: told in worker.log())
 
 
 def test_an_outcome_that_cannot_be_published_keeps_no_other_back(redis_url: str) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from celery.exceptions import Ignore
@@ -138,6 +139,68 @@ def test_an_exception_and_a_strange_field_are_one_line_too() -> None:
     text = JsonFormatter().format(record)
     assert "\n" not in text
     assert json.loads(text)["exception"].endswith("ValueError: two\nlines")
+
+
+class _Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def _endless() -> dict[str, Any]:
+    endless: dict[str, Any] = {}
+    endless |= {"me": endless, "again": [endless, endless]}
+    return endless
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ({(1, 2): 3}, {"(1, 2)": 3}),
+        ({b"a": 1}, {"b'a'": 1}),
+        ({UUID(int=1): 1}, {str(UUID(int=1)): 1}),
+        ([float("nan"), float("inf"), -float("inf"), 0.5], ["NaN", "Infinity", "-Infinity", 0.5]),
+        ("a\ud800", "a?"),
+        (_Unspeakable(), "<_Unspeakable>"),
+        ({_Unspeakable(): 1}, {"<_Unspeakable>": 1}),
+        (_endless(), {"me": "...", "again": ["...", "..."]}),
+        ({1}, [1]),
+        (None, None),
+    ],
+)
+def test_whatever_is_logged_is_one_line_of_valid_json(field: Any, written: Any) -> None:
+    """No line is lost, and nothing is raised into the application that logs."""
+
+    def refused(constant: str) -> None:
+        raise AssertionError(constant)
+
+    text = JsonFormatter().format(logging.makeLogRecord({"msg": "x", "field": field}))
+    assert text.encode().count(b"\n") == 0
+    assert json.loads(text, parse_constant=refused)["field"] == written
+
+
+def test_nesting_without_end_is_cut_off() -> None:
+    """And what no text can be made of costs the fields, not the line."""
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert '["..."]' in JsonFormatter().format(logging.makeLogRecord({"msg": "x", "field": deep}))
+    line = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "x", "field": 10**5000})))
+    assert (line["message"], line["unwritten"]) == ("x", "ValueError in a field")
+
+
+def test_a_message_whose_arguments_do_not_fit_is_not_lost() -> None:
+    """Its words are there."""
+    line = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "%d polls", "args": ("x",)})))
+    assert line["message"] == "%d polls (with arguments that do not fit)"
+
+
+def test_no_field_takes_the_place_of_what_a_line_always_has() -> None:
+    """Its level is the real one."""
+    fields = {"time": 3, "level": "mine", "logger": "other", "exception": "none"}
+    record = logging.makeLogRecord({"msg": "x", "name": "tests", "levelname": "INFO", **fields})
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["level"], line["logger"], line["message"]) == ("INFO", "tests", "x")
+    assert line["time"] != 3
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,29 @@ def test_what_is_no_limit_is_refused(text: Any) -> None:
         Limit.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("1/s burst 99999999999999999999", "burst and in-flight should be up to 1000000"),
+        ("1/s in-flight 99999999999999999999", "burst and in-flight should be up to 1000000"),
+        (f"1/s burst {'9' * 5000}", "burst and in-flight should be up to 1000000"),
+        ("9999999999999999999999/s", "its rate should be from 0.001/d to 1000000/s"),
+        (f"{'9' * 5000}/s", "its rate should be from 0.001/d to 1000000/s"),
+        ("0.0001/d", "its rate should be from 0.001/d to 1000000/s"),
+    ],
+)
+def test_numbers_that_no_script_could_keep_are_refused(text: str, problem: str) -> None:
+    """With what would be right."""
+    with pytest.raises(ValueError, match=problem):
+        Limit.parse(text)
+
+
+def test_the_largest_and_the_smallest_numbers_are_limits() -> None:
+    """As the error about others says."""
+    assert Limit.parse("1000000/s burst 1000000 in-flight 1000000").burst == 1_000_000
+    assert Limit.parse("0.001/d").rules()["interval"] == pytest.approx(86_400_000_000)
+
+
 NAMES = ["api.example.com", "http://api.example.com", "api.example.com:8443", "*.example.com", "*", "default"]
 
 
@@ -81,6 +104,8 @@ def test_a_breaker_is_a_mapping_of_some_of_its_fields() -> None:
         {"ratio": 2},
         {"minimum": 0},
         {"trials": "two"},
+        {"minimum": 10**20},
+        {"trials": 10**20},
         {"window": 0},
         {"shortest": "1m", "longest": "30s"},
     ],

@@ -76,6 +76,7 @@ def test_lists_and_switches_are_read_from_text_and_from_python() -> None:
         ("allowed_networks", "10.0.0.0/8, 10.1.0.0/33"),
         ("limits", "10/s"),
         ("limits", '{"a": "fast"}'),
+        ("limits", '{"a": "1/s burst 99999999999999999999"}'),
         ("breaker", '{"ratio": 2}'),
         ("hold", "everything"),
         ("open_breaker", "break"),

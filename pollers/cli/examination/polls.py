@@ -53,7 +53,8 @@ def examine_polls(store: Store, now: Vitals, found: Census) -> Iterator[Finding]
         yield Finding(
             "polls",
             f"The outcome of a poll that ended {approximate(now.oldest_outcome)} ago is not delivered.",
-            "Start workers that consume the queue of pollers.poll; look at the broker.",
+            "Start workers that consume the queue of pollers.poll; look at the broker, and in the logs of "
+            'workers for "will be delivered again", which says why.',
         )
     if found.unreadable:
         ids = sorted(found.unreadable)

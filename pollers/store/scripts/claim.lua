@@ -1,7 +1,8 @@
 -- Claims the outcome of a poll for the held task that is about to deliver it.
 --
 -- One held task at a time: a second copy of the message finds the claim and steps back; when the
--- first dies before `deliver`, the claim runs out and the held task is published again.
+-- first dies before `deliver`, the claim runs out and the held task is published again; later where `release`
+-- puts it off for longer, as what could not be delivered again and again need not be tried at the same pace.
 --
 -- Input:
 --   KEYS[1] -> polls
@@ -30,5 +31,5 @@ end
 if not ENDED_STATES[record[STATE]] then return { 'live' } end
 if record[CLAIMED] > now then return { 'busy' } end
 record[CLAIMED] = now + lease
-redis.call('ZADD', releases, now + lease, id)
+redis.call('ZADD', releases, 'GT', now + lease, id)
 return { 'claimed', write_record(polls, id, record) }
