@@ -7,11 +7,12 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from pollers import outcome, registry
-from pollers.answer import Answer
+from pollers.answer import Answer, AnswerError
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision, asked_hold, is_trouble
 from pollers.due import Due, aligned
@@ -79,7 +80,10 @@ def ask(attempt: Attempt, transport: Transport, headers: Mapping[str, str] = _NO
         request = request.adding(conditional_headers(progress))
     if headers:
         request = request.adding(headers)
-    return transport.fetch(request, timeout=timeout, kept=progress.http)
+    answer = transport.fetch(request, timeout=timeout, kept=progress.http)
+    if answer.error is AnswerError.TIMEOUT and timeout < spec.longest_request:
+        return replace(answer, cut_short=True)
+    return answer
 
 
 def settlement_of(
