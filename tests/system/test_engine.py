@@ -92,3 +92,22 @@ def test_a_request_that_its_deadline_cuts_short_says_nothing_of_its_service(
     world.attempt(world.engine())
     assert {one.poll_id: one.settlement.trouble for one in world.seen} == {"short": None, "whole": True}
     assert all(one.answer and "no complete answer in" in one.answer.error_text for one in world.seen)
+
+
+def test_an_answer_that_the_deadline_of_the_asker_cuts_short_is_its_own(
+    world: World, endpoint: Endpoint
+) -> None:
+    """The others have time left: one of them asks, at once, and for all of them."""
+    url = endpoint.script("/slow", Reply(delay=5.0), Reply(body={"done": True}))
+    shared = {"coalesce": True, "max_errors": 1, "until": "done"}
+    world.admit("short", url, timeout=1, **shared)
+    engine = world.engine()
+    (pack,) = world.store.dispatch("w", "call", {"": True}).packs
+    engine.run_pack(pack)
+    for number in range(3):
+        world.admit(f"long{number}", url, timeout=60, **shared)
+    assert world.attempt(engine) == []
+    assert len(world.attempt(engine)) == 1
+    states = {one.poll_id: one.settlement.state for one in world.seen if one.poll_id != "short"}
+    assert states == dict.fromkeys(("long0", "long1", "long2"), "succeeded")
+    assert len(endpoint.arrivals("/slow")) == 2
