@@ -20,12 +20,11 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from pollers import control
-from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
 from pollers.errors import InvalidSetting
 from pollers.observe.events import KeptEvents
 from pollers.runtime import Runtime, runtime_of
-from pollers.sending import is_outage, send_packs
+from pollers.sending import is_outage, route_of, send_packs
 from pollers.store import Dispatch, Record, Store
 from pollers.store.connection import must_answer, place
 from pollers.store.layout import adopt, forget_retired
@@ -247,7 +246,7 @@ class Dispatching:
 
     def _look_at_queues(self, consumed: frozenset[str]) -> None:
         """Map each known queue to whether this worker consumes it; '' is Celery's own routing."""
-        routed = self._app.amqp.router.route({}, ATTEMPT)["queue"].name
+        routed = route_of(self._app, "")["queue"].name
         queues = {
             "": routed in consumed,
             **{queue: queue in consumed for queue in known_queues(self._store)},
