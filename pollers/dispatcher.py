@@ -67,7 +67,8 @@ class Dispatcher(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         """Begin to dispatch; called again after each reconnection to the broker."""
         runtime = runtime_of(consumer.app)
-        runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
+        # A consumer that has stopped has none, and the attempts in flight are finished then.
+        runtime.events_enabled = lambda: bool(getattr(consumer.event_dispatcher, "enabled", False))
         if not self._dispatchings:
             self._dispatchings = [
                 Dispatching(consumer.app, runtime, consumer.hostname, number)

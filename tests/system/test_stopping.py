@@ -115,10 +115,12 @@ def test_attempts_of_other_shards_end_first(
         silent.fall_silent()
         worker.process.send_signal(signal.SIGTERM)
         worker.process.wait(PATIENCE + 25)
+        log = worker.log()
     found = store.find(poll_id)
     assert found is not None
     assert (found.record.state, found.record.attempt) == ("succeeded", 1)
     assert len(endpoint.arrivals("/slow")) == 1
+    assert "could not be shown" not in log
     store.client.close()
 
 
