@@ -53,6 +53,8 @@ class Answer:
     error: AnswerError | None = None
     #: The error in a sentence for people; empty without one.
     error_text: str = ""
+    #: Whether there might have been a response, had the deadline of the poll left the request all its time.
+    cut_short: bool = False
     #: What the transport wants back with the poll's next request, as plain JSON; None for nothing.
     kept: dict[str, Any] | None = field(default=None, repr=False)
     _parsed: list[Any] = field(default_factory=list, repr=False, compare=False)

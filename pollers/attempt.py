@@ -7,11 +7,12 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from pollers import outcome, registry
-from pollers.answer import Answer
+from pollers.answer import Answer, AnswerError
 from pollers.conditional import conditional_headers
 from pollers.conditions import Decision, asked_hold, is_trouble
 from pollers.due import Due, aligned
@@ -85,11 +86,14 @@ def ask(attempt: Attempt, transport: Transport, headers: Mapping[str, str] = _NO
         logger.warning("The request of poll %s cannot be made: %r", attempt.poll_id, error)
         return unsent(str(spec.url), error)
     try:
-        return transport.fetch(request, timeout=timeout, kept=progress.http)
+        answer = transport.fetch(request, timeout=timeout, kept=progress.http)
     except Exception as error:
         # Not the network, which does not raise: without an answer it would look as if the worker had died.
         logger.exception("The request of poll %s failed.", attempt.poll_id)
         return unsent(request.url, error, transient=True)
+    if answer.error is AnswerError.TIMEOUT and timeout < spec.longest_request:
+        return replace(answer, cut_short=True)
+    return answer
 
 
 def settlement_of(

@@ -21,12 +21,11 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from pollers import control
-from pollers.attempt_task import ATTEMPT
 from pollers.changes import Changes
 from pollers.errors import InvalidSetting
 from pollers.observe.events import KeptEvents
 from pollers.runtime import Runtime, runtime_of
-from pollers.sending import is_outage, send_packs
+from pollers.sending import is_outage, route_of, send_packs
 from pollers.store import Dispatch, Record, Store
 from pollers.store.connection import must_answer, place
 from pollers.store.layout import adopt, forget_retired
@@ -71,7 +70,8 @@ class Dispatcher(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         """Begin to dispatch; called again after each reconnection to the broker."""
         runtime = runtime_of(consumer.app)
-        runtime.events_enabled = lambda: bool(consumer.event_dispatcher.enabled)
+        # A consumer that has stopped has none, and the attempts in flight are finished then.
+        runtime.events_enabled = lambda: bool(getattr(consumer.event_dispatcher, "enabled", False))
         if not self._dispatchings:
             self._dispatchings = [
                 Dispatching(consumer.app, runtime, consumer.hostname, number)
@@ -254,7 +254,7 @@ class Dispatching:
 
         Those of others come in when one of their polls is met: there may be thousands, each with its price.
         """
-        routed = self._app.amqp.router.route({}, ATTEMPT)["queue"].name
+        routed = route_of(self._app, "")["queue"].name
         queues = {"": routed in consumed, **dict.fromkeys(consumed, True)}
         self._store.withdraw(self._name, [name for name in self._queues if not queues.get(name)])
         self._queues, self._consumed = queues, consumed

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from kombu.exceptions import OperationalError
 
+from pollers import in_flight
 from pollers.answer import Answer
 from pollers.attempt import Attempt, ask, redis_clock, settlement_of
 from pollers.errors import StoreUnavailable
@@ -151,6 +152,7 @@ class Engine:
         self._release(size - len(begun.polls))
         if not begun.polls:
             return PackReport(0, size, 0)
+        in_flight.expect(max(record.span_ms for _, record in begun.polls) / 1000)
         clock = redis_clock(begun.now_ms)
         landing = _Landing(len(begun.polls))
         flights = [_Flight(shard, Attempt(*poll, clock), landing.one) for poll in begun.polls]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,13 @@ from celery.utils import uuid
 from kombu.exceptions import KombuError, OperationalError
 
 from pollers.attempt_task import ATTEMPT
-from pollers.errors import StoreUnavailable
+from pollers.errors import InvalidSetting, StoreUnavailable
 from pollers.store import Pack
 from pollers.store.connection import refuses_writes
 
 if TYPE_CHECKING:
     from celery import Celery
+    from kombu.entity import Queue
 
 
 def send_packs(app: Celery, packs: Sequence[Pack], shard: int = 0) -> None:
@@ -28,7 +29,7 @@ def send_packs(app: Celery, packs: Sequence[Pack], shard: int = 0) -> None:
     """
     if not packs:
         return
-    routes = {queue: _route(app, queue) for queue in {pack.queue for pack in packs}}
+    routes = {queue: route_of(app, queue) for queue in {pack.queue for pack in packs}}
     with app.producer_or_acquire() as producer:
         # kombu 5.7 and up.
         together = getattr(producer, "batch", nullcontext) if len(packs) > 1 else nullcontext
@@ -57,9 +58,34 @@ def is_outage(app: Celery, error: Exception) -> bool:
     return isinstance(cause, (OperationalError, *of_connection))
 
 
-def _route(app: Celery, queue: str) -> Mapping[str, Any]:
-    route: Mapping[str, Any] = app.amqp.router.route({"queue": queue} if queue else {}, ATTEMPT)
+def route_of(app: Celery, queue: str) -> dict[str, Any]:
+    """Return the options with which Celery sends packs for a queue, with that queue; '' is its own routing.
+
+    Raises:
+        InvalidSetting: ``task_routes`` lead packs where no queue is known.
+
+    """
+    route = dict(app.amqp.router.route({"queue": queue} if queue else {}, ATTEMPT))
+    if queue:
+        # What `task_routes` say of others would lead it away from its queue.
+        return {name: value for name, value in route.items() if name not in ("exchange", "routing_key")}
+    if "queue" not in route:
+        route["queue"] = _queue_behind(app, route)
     return route
+
+
+def _queue_behind(app: Celery, route: Mapping[str, Any]) -> Queue:
+    """Return the queue that a route leads to by exchange and routing key."""
+    exchange = route.get("exchange") or app.amqp.default_queue.exchange
+    name, key = getattr(exchange, "name", exchange), route.get("routing_key")
+    queues: Iterable[Queue] = app.amqp.queues.values()
+    for queue in queues:
+        if (queue.exchange.name, queue.routing_key) == (name, key):
+            return queue
+    raise InvalidSetting(
+        f"task_routes send {ATTEMPT} to the exchange {name!r} with the routing key {key!r}, which no queue "
+        f"has; give it the name of a queue: {{'queue': {app.amqp.default_queue.name!r}}}"
+    )
 
 
 def _send(app: Celery, pack: Pack, shard: int, producer: Any, route: Mapping[str, Any]) -> None:

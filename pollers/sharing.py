@@ -79,6 +79,10 @@ class Sharing:
 
     def _join(self, share: _Share) -> bool:
         """Give an answer to all that wait for it by now; return whether no other can have it."""
+        if share.answer.cut_short:
+            # The others have time left for a request that takes longer.
+            self._store.pass_on(share.asked.poll_id)
+            return True
         while True:
             asked, record = share.asked, share.asked.record
             joined = self._store.join(record.request, asked.poll_id, record.attempt, last=self._hurries)

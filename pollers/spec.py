@@ -23,11 +23,11 @@ DEFAULT_REQUEST_TIMEOUT = 10.0
 #: Hexadecimal digits that tell requests apart.
 DIGEST_LENGTH = 24
 #: Parameters that say what an answer means and when to ask, not what is asked. What is not listed here is
-#: part of the request.
+#: part of the request; so is `request_timeout`, as whoever has more patience must not get another's timeout.
 _NOT_OF_THE_REQUEST = frozenset(
     {
         *("until", "fail_when", "acceptors", "returns", "pending_on", "on_change", "conditional", "every"),
-        *("timeout", "deadline", "on_deadline", "max_attempts", "max_errors", "request_timeout"),
+        *("timeout", "deadline", "on_deadline", "max_attempts", "max_errors"),
         *("limit", "priority", "tenant", "coalesce", "tags", "webhook"),
     }
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 from celery.worker import state
 
+from pollers import in_flight
 from pollers.runtime import Runtime, runtime_of
 from pollers.store.connection import must_answer
 
@@ -33,25 +34,33 @@ def watch(app: Any) -> None:
 
 
 def _end_without_redis(runtime: Runtime) -> None:
-    """End the process once it has neither work nor an answer of Redis for `PATIENCE` seconds.
+    """End the process once for `PATIENCE` seconds it has had no work, and no answer of a Redis that it needs.
 
     Nothing is lost by that: what it had leased is due again when the leases end, as after a kill.
     """
     since = time.monotonic()
     while time.monotonic() - since < PATIENCE:
         time.sleep(LOOK_EVERY)
-        if state.active_requests or _answers(runtime):
+        if state.active_requests or _goes_on(runtime):
             since = time.monotonic()
     logger.critical("This worker ends without having told others, because Redis does not answer.")
     logging.shutdown()
     os._exit(os.EX_UNAVAILABLE)
 
 
-def _answers(runtime: Runtime) -> bool:
-    """Whether there is an answer of each Redis that holds polls, within a moment."""
+def _goes_on(runtime: Runtime) -> bool:
+    """Return whether Celery gets on with its stopping, or attempts are made whose outcomes can be settled."""
+    answers = [
+        _answers(settings.redis_url, store.keys.polls)
+        for settings, store in zip(runtime.settings.by_shard(), runtime.store.stores, strict=True)
+    ]
+    return all(answers) or (any(answers) and in_flight.is_expected())
+
+
+def _answers(url: str, key: str) -> bool:
+    """Whether there is an answer of a Redis that holds polls, within a moment."""
     try:
-        for settings, store in zip(runtime.settings.by_shard(), runtime.store.stores, strict=True):
-            must_answer(settings.redis_url, store.keys.polls)
+        must_answer(url, key)
     except Exception:
         return False
     return True

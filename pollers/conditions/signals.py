@@ -12,8 +12,13 @@ from pollers.conditions.retry_after import retry_after
 HOLDING_STATUSES = frozenset({429, 503})
 
 
-def is_trouble(answer: Answer) -> bool:
-    """Return whether the origin is unwell, which its breaker counts: the errors that are transient."""
+def is_trouble(answer: Answer) -> bool | None:
+    """Return whether the origin is unwell, which its breaker counts: the errors that are transient.
+
+    None where the answer does not tell: the origin might have answered in the time that others give it.
+    """
+    if answer.cut_short:
+        return None
     return answer.error in TRANSIENT_ERRORS or answer.status in TRANSIENT_STATUSES
 
 

@@ -7,7 +7,7 @@ from importlib import resources
 
 #: Every script, in the order of a poll's life.
 NAMES = (
-    *("admit", "dispatch", "begin", "join", "settle", "told", "release", "claim", "deliver"),
+    *("admit", "dispatch", "begin", "join", "pass_on", "settle", "told", "release", "claim", "deliver"),
     *(
         "end",
         "nudge",
@@ -28,6 +28,7 @@ PRELUDES = {
     "dispatch": ("gates", "breaker", "lots", "sharing", "passing", "packs"),
     "begin": ("gates", "sharing"),
     "join": ("gates", "lots", "sharing"),
+    "pass_on": ("gates", "sharing"),
     "settle": ("gates", "breaker"),
     "end": ("gates", "sharing"),
     "pause": ("gates", "sharing"),

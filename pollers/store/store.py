@@ -174,6 +174,11 @@ class Store:
         )
         return Joined(now, read_records(begun), bool(over))
 
+    def pass_on(self, asker: str) -> None:
+        """Let another poll ask for those that wait for an answer: what this one has got is not for them."""
+        keys = self.keys
+        self.calls.run("pass_on", [keys.polls, keys.stats, keys.turns, keys.asking], [asker])
+
     def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
         """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""
         keys = self.keys

@@ -156,7 +156,8 @@ class Settlement(NamedTuple):
     outcome: str
     #: Ms that the origin asked to be left alone; 0 when it did not.
     hold_ms: int = 0
-    #: Whether the attempt met trouble that a breaker counts; None when it had the answer of another.
+    #: Whether the attempt met trouble that a breaker counts; None when it says nothing new of that: it had
+    #: the answer of another, or its deadline has cut its request short.
     trouble: bool | None = False
     #: The attempt as its poll's history has it (`pollers.store.history.Entry.pack`); empty for none.
     entry: bytes = b""

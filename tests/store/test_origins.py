@@ -188,6 +188,40 @@ def test_trials_that_never_come_back_are_given_up(still: StillWorld) -> None:
     assert len(still.sent()) == 2
 
 
+def test_a_trial_that_says_nothing_is_given_back(still: StillWorld) -> None:
+    """At once another poll is tried in its place; the breaker is neither closed by it nor opened."""
+    with_breaker(still)
+    fall(still)
+    admit(still, 50)
+    still.wait(8)
+    trials = still.sent()
+    assert len(trials) == 2
+    still.attempt(trials[0])
+    still.attempt(trials[1], trouble=None)
+    still.wait(0.001)
+    (another,) = still.sent()
+    assert gate(still).state["breaker"] == "half_open"
+    assert sent_over(still, 1) == []
+    still.attempt(another)
+    assert "breaker" not in gate(still).state
+
+
+def test_only_a_trial_is_given_back(still: StillWorld) -> None:
+    """Not for what passed the breaker as its last attempt, nor for what was under way when it opened."""
+    with_breaker(still)
+    early = still.admit("early", origin=API)
+    assert still.sent() == [early]
+    fall(still)
+    admit(still, 50)
+    still.wait(8)
+    assert len(still.sent()) == 2
+    last = still.admit("last", origin=API, timeout=1.5)
+    assert [poll_id for _, poll_id in sent_over(still, 1)] == [last]
+    assert still.settle(last, 1, trouble=None)
+    still.attempt(early, trouble=None)
+    assert sent_over(still, 1) == []
+
+
 @pytest.mark.parametrize("polls", [1, 30])
 def test_a_poll_gets_its_last_attempt_through_an_open_breaker(still: StillWorld, polls: int) -> None:
     """Shortly before its deadline, however many wait, unless the setting says that it waits."""

@@ -60,6 +60,7 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     pack = world.dispatch(("", "far"))[0]
     world.store.begin(Pack(pack.id, pack.queue, pack.polls))
     world.store.join("r", "p", 1, last=True)
+    world.store.pass_on("p")
     world.store.settle([Settlement("p", 1, "failed", 0, "", "", "{}")])
     world.store.told("p", "", "")
     world.store.release()

@@ -121,6 +121,20 @@ def test_another_poll_asks_when_the_worker_that_did_is_dead(still: StillWorld) -
     assert len(still.parked()) <= 4
 
 
+def test_another_poll_asks_when_an_answer_is_not_for_the_others(still: StillWorld) -> None:
+    """At once, whatever becomes of the one that has asked; who asks by then is left to it."""
+    first, *others = admit(still, 5, request=REQUEST)
+    assert [poll_id for _, poll_id in sent_over(still, 0.02)] == [first]
+    still.store.pass_on(first)
+    (second,) = still.sent()
+    assert second in others
+    for poll_id in (first, "unknown"):
+        still.store.pass_on(poll_id)
+    assert still.sent() == []
+    assert still.settle(first, 1)
+    assert sorted([second, *joined(still, second)]) == others
+
+
 def test_polls_that_wait_for_an_answer_end_at_their_deadline(still: StillWorld) -> None:
     """And can be cancelled, paused and nudged; what is stale does not join."""
     for name, timeout in (

@@ -14,6 +14,7 @@ from celery import Celery, chain
 import pollers
 from pollers import PollCancelled
 from pollers.attempt_task import ATTEMPT
+from pollers.dispatcher import UNUSABLE
 from pollers.held import POLL
 from pollers.runtime import runtime_of, use
 from pollers.store import Keys
@@ -97,3 +98,31 @@ def test_a_rate_limit_for_all_tasks_delays_no_poll(redis_url: str, endpoint: End
         poll = application.tasks[POLL]
         for _ in range(3):
             assert poll.delay(url, **DONE).get(timeout=15) == {"status": "completed"}
+
+
+def test_packs_may_be_routed_by_exchange_and_routing_key(redis_url: str, endpoint: Endpoint) -> None:
+    """As other tasks; a poll that names a queue is attempted there all the same."""
+    url = endpoint.becomes("/a", {"status": "completed"}, after=1)
+    routes = {ATTEMPT: {"exchange": "celery", "routing_key": "celery"}}
+    with configured(redis_url, task_routes=routes) as application:
+        poll = application.tasks[POLL]
+        assert poll.delay(url, **DONE).get(timeout=15) == {"status": "completed"}
+        far = poll.apply_async((url,), DONE, queue="far")
+        other = {"TESTS_CONFIGURATION": json.dumps({"broker_url": redis_url, "task_routes": routes})}
+        with Worker(
+            redis_url, name="far", app="tests.system.plain_app", queues="far", settings=other
+        ) as worker:
+            assert far.get(timeout=15) == {"status": "completed"}
+            assert far.id in worker.log()
+
+
+def test_a_route_of_packs_to_no_queue_stops_the_worker(redis_url: str) -> None:
+    """With what would be right; else no poll would be attempted, nor end."""
+    conf = {"broker_url": redis_url, "task_routes": {ATTEMPT: {"exchange": "nowhere", "routing_key": "x"}}}
+    settings = {"TESTS_CONFIGURATION": json.dumps(conf)}
+    with (
+        worker := Worker(redis_url, name="lost", app="tests.system.plain_app", settings=settings)
+    ).launched():
+        assert worker.process is not None
+        assert worker.process.wait(30) == UNUSABLE
+        assert "give it the name of a queue: {'queue': 'celery'}" in worker.log()

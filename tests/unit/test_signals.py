@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from requests.structures import CaseInsensitiveDict
 
@@ -55,5 +57,10 @@ def test_transient_statuses_are_trouble(status: int) -> None:
     assert is_trouble(_answer(status))
     assert is_trouble(_answer(None, AnswerError.TIMEOUT))
     assert is_trouble(_answer(None, AnswerError.CONNECTION))
-    assert not is_trouble(_answer(404))
+    assert is_trouble(_answer(404)) is False
     assert not is_trouble(_answer(None, AnswerError.REFUSED))
+
+
+def test_a_timeout_tells_nothing_where_the_deadline_had_left_no_time() -> None:
+    """Neither that the origin is unwell nor that it is well."""
+    assert is_trouble(replace(_answer(None, AnswerError.TIMEOUT), cut_short=True)) is None

@@ -376,6 +376,16 @@ def test_a_spec_survives_being_written() -> None:
     assert PollSpec.from_json(spec.to_json()) == spec
 
 
+def test_polls_share_what_they_ask_for_with_the_same_patience() -> None:
+    """Whatever they make of the answer, and until when: else one would get the timeout of another."""
+
+    def digest(**params: object) -> str:
+        return PollSpec.parse(URL, coalesce=True, **params).request_digest
+
+    assert digest() == digest(until="done", timeout=20, max_errors=1, every=2) == digest(request_timeout=10)
+    assert len({digest(), digest(request_timeout=1), digest(headers={"Accept": "text/plain"})}) == 3
+
+
 def test_fields_of_later_versions_are_left_out() -> None:
     """A record may have been written by a newer release."""
     assert PollSpec.from_json(f'{{"url":"{URL}","charm":"strange"}}') == PollSpec.parse(URL)

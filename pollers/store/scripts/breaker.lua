@@ -3,7 +3,7 @@
 -- After Nygard ("Release It!"), with the sliding window, the ratio and the minimum of Polly and of
 -- resilience4j. In the gate of an origin: `breaker` is nil (closed), `open` or `half_open`;
 -- `open_until` in ms: of an open one when trials begin, of a half-open one when trials that never came
--- back are given up; `openings` in a row, `trials` sent, `successes` of them;
+-- back are given up; `openings` in a row, `trials` sent, `successes` of them, `trying`, the set of the polls sent;
 -- `window`, a list of {slot, attempts, failures}.
 -- `rules` has `ratio`, `minimum`, `window`, `shortest`, `longest` (in ms) and `trials`.
 
@@ -32,11 +32,12 @@ local function open_breaker(gate, now, draw)
   gate.openings = (gate.openings or 0) + 1
   local longest = math.min(gate.rules.shortest * 2 ^ (gate.openings - 1), gate.rules.longest)
   gate.breaker, gate.open_until = 'open', now + math.floor(longest * (1 - draw / 2))
-  gate.trials, gate.successes, gate.window = nil, nil, nil
+  gate.trials, gate.successes, gate.trying, gate.window = nil, nil, nil, nil
 end
 
 local function close_breaker(gate, now)
-  gate.breaker, gate.open_until, gate.trials, gate.successes, gate.openings = nil, nil, nil, nil, nil
+  gate.breaker, gate.open_until, gate.openings = nil, nil, nil
+  gate.trials, gate.successes, gate.trying = nil, nil, nil
   start_approach(gate, now)
 end
 
@@ -66,6 +67,16 @@ local function tell_breaker(origin, failed, now, draw)
   return nil
 end
 
+-- Gives back the trial of a poll, if it had one: its attempt says nothing of the origin, so another one is tried.
+local function return_trial(origin, id, now)
+  local name = 'origin:' .. origin
+  local gate = read_gate(name)
+  if not gate or gate.breaker ~= 'half_open' or not (gate.trying or {})[id] then return end
+  gate = change_gate(name)
+  gate.trials, gate.trying[id] = gate.trials - 1, nil
+  redis.call('ZADD', traffic.turns, 'XX', 'LT', now, name)
+end
+
 -- When a breaker lets the next poll pass, in ms.
 local function breaker_turn(gate)
   if gate.breaker == 'open' then return gate.open_until end
@@ -74,13 +85,15 @@ local function breaker_turn(gate)
 end
 
 -- Lets a poll pass as a trial; `lost_after` is when a trial that has not come back is given up, in ms.
-local function pass_breaker(gate, now, lost_after)
+local function pass_breaker(gate, id, now, lost_after)
   -- A poll's last attempt before its deadline passes a breaker that lets nothing else pass.
   if not gate.breaker or breaker_turn(gate) > now then return end
   if gate.breaker == 'open' or gate.trials >= gate.rules.trials then
-    gate.breaker, gate.trials, gate.successes = 'half_open', 0, 0
+    gate.breaker, gate.trials, gate.successes, gate.trying = 'half_open', 0, 0, {}
   end
   gate.trials, gate.open_until = gate.trials + 1, lost_after
+  gate.trying = gate.trying or {} -- of an earlier version, it has none
+  gate.trying[id] = true
 end
 
 -- When an origin lets the next poll pass, in ms: now or before when it is open. From the moment `last_call` on, a
@@ -92,12 +105,12 @@ local function origin_turn(gate, now, last_call)
   return math.max(breaker_turn(gate), approach_turn(gate))
 end
 
-local function pass_origin(name, now, lost_after)
+local function pass_origin(name, id, now, lost_after)
   local gate = read_gate(name)
   see_gate(name, now)
   if not gate.breaker and not gate.approach then return end
   gate = change_gate(name)
-  pass_breaker(gate, now, lost_after)
+  pass_breaker(gate, id, now, lost_after)
   pass_approach(gate, now)
 end
 

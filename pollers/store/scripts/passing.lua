@@ -32,7 +32,7 @@ end
 -- Lets a poll pass its gates; an attempt that has not come back at `lost_after` is given up, in ms.
 local function pass_gates(id, record, now, lost_after)
   local origin, limit = origin_of(record), limit_of(record)
-  if origin and read_gate(origin) then pass_origin(origin, now, lost_after) end
+  if origin and read_gate(origin) then pass_origin(origin, id, now, lost_after) end
   if limit then pass_limit(limit, id, now) end
 end
 

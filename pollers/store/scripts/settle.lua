@@ -20,8 +20,8 @@
 --   ARGV[3] -> attempts that a history has at least
 --   ARGV[4 + i] -> settled attempt i as a MessagePack array: id, attempt, state (`waiting`,
 --     `succeeded` or `failed`), next due time in ms, progress, answer, outcome, ms that the
---     origin asked to be left alone (0 when it did not), whether the attempt met trouble (nil when it made no
---     request of its own, and so says nothing new), its entry in the history, or empty
+--     origin asked to be left alone (0 when it did not), whether the attempt met trouble (nil when it says nothing new
+--     of that: it made no request of its own, or had too little time for one), its entry in the history, or empty
 --
 -- Output: {results, changes}: one result per attempt: 0 refused, 1 waiting again, or the packed record of a poll
 --   that ended; the flat list {origin, change, ...} of origins that are `held` now, or whose breaker is
@@ -56,6 +56,8 @@ local function tell_gates(id, record, hold, trouble)
     gated, change = true, 'held'
   elseif gated and trouble ~= nil then
     change = tell_breaker(origin, trouble, now, draw)
+  elseif gated then
+    return_trial(origin, id, now)
   end
   if change then
     changes[#changes + 1], changes[#changes + 2] = origin, change
