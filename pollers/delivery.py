@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from celery import states
+
 from pollers import log_lines
 from pollers.errors import InvalidPoll, PollEnded, StoreUnavailable
 from pollers.held import HELD_HEADER
@@ -17,7 +19,7 @@ from pollers.runtime import runtime_of
 from pollers.store import Record
 
 if TYPE_CHECKING:
-    from celery import Celery
+    from celery import Celery, Task
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,24 @@ def log_end(poll_id: str, record: Record) -> None:
         seconds=(record.ended_ms - record.created_ms) / 1000,
         reason=None if record.state in ("succeeded", "cancelled") else error_of(record).reason,
     )
+
+
+def tell_cancelled(task: Task, record: Record) -> bool:
+    """Tell Celery that the poll of a held task was cancelled; return whether it has noted that.
+
+    Its word for it is REVOKED, and it tells all whom it would tell of a failure.
+    """
+    request = task.request
+    stored = not request.ignore_result or task.store_errors_even_if_ignored
+    try:
+        task.backend.mark_as_failure(
+            request.id, error_of(record), request=request, store_result=stored, state=states.REVOKED
+        )
+    except Exception as trouble:
+        # As in Celery's own delivery of the other outcomes, it is done again.
+        logger.warning("Poll %s is cancelled, which could not be told yet: %s", request.id, trouble)
+        return False
+    return True
 
 
 def note_delivery(app: Celery, poll_id: str) -> None:

@@ -16,6 +16,7 @@ from pollers.answer import Answer
 from pollers.attempt import Attempt, redis_clock
 from pollers.errors import StoreUnavailable
 from pollers.store import Store
+from pollers.store.answers import join, pass_on
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +82,11 @@ class Sharing:
         """Give an answer to all that wait for it by now; return whether no other can have it."""
         if share.answer.cut_short:
             # The others have time left for a request that takes longer.
-            self._store.pass_on(share.asked.poll_id)
+            pass_on(self._store, share.asked.poll_id)
             return True
         while True:
             asked, record = share.asked, share.asked.record
-            joined = self._store.join(record.request, asked.poll_id, record.attempt, last=self._hurries)
+            joined = join(self._store, record.request, asked.poll_id, record.attempt, last=self._hurries)
             if joined.polls:
                 clock = redis_clock(joined.now_ms)
                 self._give([Attempt(*poll, clock) for poll in joined.polls], share.answer)

@@ -28,8 +28,8 @@ from pollers.admission import (
     with_destination,
     with_parents,
 )
-from pollers.delivery import OutcomeBackend, is_outcome, log_end, note_delivery
-from pollers.errors import InvalidPoll, PollCancelled, PollEnded, StoreUnavailable
+from pollers.delivery import OutcomeBackend, is_outcome, log_end, note_delivery, tell_cancelled
+from pollers.errors import InvalidPoll, PollEnded, StoreUnavailable
 from pollers.runtime import Runtime, runtime_of
 from pollers.spec import PollSpec
 from pollers.store import Record, Submission
@@ -286,19 +286,9 @@ class PollTask(Unlimited):
     def _deliver(self, record: Record) -> Any:
         if record.state != "cancelled":
             return outcome.result_of(record)
-        # Celery's word for it is REVOKED; told to all that a failure would be told to.
-        error: PollCancelled = outcome.error_of(record)  # type: ignore[assignment]
-        stored = not self.request.ignore_result or self.store_errors_even_if_ignored
-        try:
-            self.backend.mark_as_failure(
-                self.request.id, error, request=self.request, store_result=stored, state=states.REVOKED
-            )
-        except Exception as trouble:
-            # As Celery's own delivery of the other outcomes: not noted, so it is done again.
-            logger.warning("Poll %s is cancelled, which could not be told yet: %s", self.request.id, trouble)
-            raise Ignore from trouble
-        note_delivery(self._get_app(), self.request.id)
-        from pollers.observe import events
+        if tell_cancelled(self, record):
+            note_delivery(self._get_app(), self.request.id)
+            from pollers.observe import events
 
-        events.send_revoked(self._get_app(), self.request.hostname, self.request.id)
+            events.send_revoked(self._get_app(), self.request.hostname, self.request.id)
         raise Ignore

@@ -24,7 +24,6 @@ from pollers.store.values import (
     Claim,
     Dispatch,
     Found,
-    Joined,
     Pack,
     Settlement,
     Submission,
@@ -47,8 +46,6 @@ WORKER_LIFE_MS = 5_000
 DISPATCH_LIMIT = 500
 #: How long before its deadline, in ms, a poll gets its last attempt through an open breaker.
 LAST_CALL_MS = 1_000
-#: Polls that one `join` begins at most.
-JOIN_LIMIT = 200
 #: Polls that one `release` takes at most: publishing one costs about a millisecond.
 RELEASE_LIMIT = 20
 
@@ -160,24 +157,6 @@ class Store:
             [pack.id, MARGIN_MS, GRACE_MS, self._last_call_ms, *pack.polls],
         )
         return Begun(now, read_records(begun))
-
-    def join(self, request: str, asker: str, attempt: int, *, last: bool) -> Joined:
-        """Begin attempts of polls that wait for the answer which an attempt has got, up to `JOIN_LIMIT`.
-
-        With ``last``, the answer is not kept for those that are still on their way to it.
-        """
-        keys = self.keys
-        now, over, *begun = self.calls.run(
-            "join",
-            [keys.polls, keys.schedule, keys.stats, keys.lots, keys.flows, keys.turns, keys.asking],
-            [request, asker, attempt, JOIN_LIMIT, MARGIN_MS, GRACE_MS, int(last)],
-        )
-        return Joined(now, read_records(begun), bool(over))
-
-    def pass_on(self, asker: str) -> None:
-        """Let another poll ask for those that wait for an answer: what this one has got is not for them."""
-        keys = self.keys
-        self.calls.run("pass_on", [keys.polls, keys.stats, keys.turns, keys.asking], [asker])
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Record | bool]:
         """Settle attempts; per attempt True (waits again), False (refused) or the ended record."""

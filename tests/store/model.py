@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pollers.settings import Settings
 from pollers.store import Pack, Record, Settlement, Submission, traffic
+from pollers.store.answers import join
 from pollers.store.record import LIVE_STATES, TERMINAL_STATES
 from pollers.store.store import GRACE_MS, LAST_CALL_MS, MARGIN_MS
 from tests.store.clock import CLOCK, START_MS, SimulatedStore
@@ -179,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
         """A worker has an answer that polls wait for."""
         asking = self.client.hget(self.store.keys.asking, REQUEST)
         asker = msgpack.unpackb(asking)[::3] if isinstance(asking, bytes) else ("nobody", 1)
-        for poll_id, record in self.store.join(REQUEST, *asker, last=last).polls:
+        for poll_id, record in join(self.store, REQUEST, *asker, last=last).polls:
             assert self.states[poll_id] == "waiting"
             assert poll_id not in self.paused
             assert self.now < self.deadlines[poll_id]

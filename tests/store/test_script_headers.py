@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pollers.store import Pack, Record, Settlement, scripts, traffic
+from pollers.store.answers import join, pass_on
 from pollers.store.layout import Layout
 from pollers.store.meter import Meter
 from pollers.store.reschedule import Revision, reschedule
@@ -59,8 +60,8 @@ def calls(world: World) -> Iterator[dict[str, tuple[list[Any], list[Any]]]]:
     traffic.reopen(world.store, "o")
     pack = world.dispatch(("", "far"))[0]
     world.store.begin(Pack(pack.id, pack.queue, pack.polls))
-    world.store.join("r", "p", 1, last=True)
-    world.store.pass_on("p")
+    join(world.store, "r", "p", 1, last=True)
+    pass_on(world.store, "p")
     world.store.settle([Settlement("p", 1, "failed", 0, "", "", "{}")])
     world.store.told("p", "", "")
     world.store.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pollers.store import traffic
+from pollers.store.answers import join, pass_on
 from tests.store.conftest import StillWorld
 from tests.store.test_limits import API, admit, sent_over
 
@@ -11,7 +12,7 @@ REQUEST = "digest"
 
 def joined(world: StillWorld, asker: str, attempt: int = 1, *, last: bool = True) -> list[str]:
     """Let all that wait have the answer of a poll; return their ids."""
-    return [poll_id for poll_id, _ in world.store.join(REQUEST, asker, attempt, last=last).polls]
+    return [poll_id for poll_id, _ in join(world.store, REQUEST, asker, attempt, last=last).polls]
 
 
 def test_one_asks_and_the_others_join(still: StillWorld) -> None:
@@ -34,7 +35,7 @@ def test_an_answer_is_kept_until_all_that_were_due_when_it_came_have_it(still: S
     still.attempt(first)
     had = []
     for _ in range(100):
-        answer = still.store.join(REQUEST, first, 1, last=False)
+        answer = join(still.store, REQUEST, first, 1, last=False)
         had += [poll_id for poll_id, _ in answer.polls]
         if answer.over:
             break
@@ -49,11 +50,11 @@ def test_who_is_due_after_the_answer_asks_again(still: StillWorld) -> None:
     first, *_ = admit(still, 300, request=REQUEST)
     assert still.sent() == [first]
     still.attempt(first)
-    assert not still.store.join(REQUEST, first, 1, last=False).over
+    assert not join(still.store, REQUEST, first, 1, last=False).over
     still.wait(0.01)
     later = still.admit("later", timeout=600.0, origin=API, request=REQUEST)
     assert sent_over(still, 0.06)[-1][1] == later
-    assert still.store.join(REQUEST, first, 1, last=False) == (still.now_ms(), [], True)
+    assert join(still.store, REQUEST, first, 1, last=False) == (still.now_ms(), [], True)
     assert joined(still, later)
 
 
@@ -88,9 +89,9 @@ def test_an_answer_that_nobody_can_take_any_more_is_given_up(still: StillWorld) 
     first, *_ = admit(still, 300, request=REQUEST)
     assert still.sent() == [first]
     still.attempt(first)
-    assert not still.store.join(REQUEST, first, 1, last=False).over
+    assert not join(still.store, REQUEST, first, 1, last=False).over
     still.wait(16)
-    assert still.store.join(REQUEST, first, 1, last=False).over
+    assert join(still.store, REQUEST, first, 1, last=False).over
 
 
 def test_the_next_tick_has_a_request_of_its_own(still: StillWorld) -> None:
@@ -125,11 +126,11 @@ def test_another_poll_asks_when_an_answer_is_not_for_the_others(still: StillWorl
     """At once, whatever becomes of the one that has asked; who asks by then is left to it."""
     first, *others = admit(still, 5, request=REQUEST)
     assert [poll_id for _, poll_id in sent_over(still, 0.02)] == [first]
-    still.store.pass_on(first)
+    pass_on(still.store, first)
     (second,) = still.sent()
     assert second in others
     for poll_id in (first, "unknown"):
-        still.store.pass_on(poll_id)
+        pass_on(still.store, poll_id)
     assert still.sent() == []
     assert still.settle(first, 1)
     assert sorted([second, *joined(still, second)]) == others
