@@ -114,7 +114,7 @@ def _json(text: str) -> Any:
         raise ValueError(f"is not JSON: {error}") from error
 
 
-#: Parameter -> what reads what was typed for it, and says by ValueError what is wrong. Others are taken as they are.
+#: Parameter -> what reads what was typed for it; others are taken as they are. ValueError says what is wrong.
 READERS: dict[str, Callable[[Any], Any]] = {
     "until": _condition,
     "fail_when": _condition,
