@@ -14,7 +14,10 @@ from tests.chaos.world import World
 from tests.endpoints import Reply
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+
+#: Seconds that the lease of a webhook's attempt lasts, which may die with both workers, one after the other.
+LEASE = 20.0
 
 SECRET = webhooks.new_secret()
 
@@ -36,7 +39,7 @@ def test_no_webhook_is_lost_with_a_worker(world: World, point: str) -> None:
     for number, (hook, result) in enumerate(submitted.items()):
         assert result.get(timeout=90) == {"n": number}
         sent = task.AsyncResult(f"{result.id}.webhook")
-        wait_until(lambda sent=sent: sent.status().state == "succeeded", 30)
+        wait_until(lambda sent=sent: sent.status().state == "succeeded", 3 * LEASE)
         for arrival in world.endpoint.arrivals(hook):
             message = Webhook(SECRET).verify(arrival.body, dict(arrival.headers))
             assert arrival.headers["webhook-id"] == f"msg_{result.id}"
