@@ -62,8 +62,10 @@ local function tell_gates(id, record, hold, trouble)
   if change then
     changes[#changes + 1], changes[#changes + 2] = origin, change
     count('origins_' .. change)
-    -- Who waits at this gate has another turn now.
-    if change == 'closed' then redis.call('ZADD', traffic.turns, 'XX', 'LT', now, 'origin:' .. origin) end
+    -- Who waits at this gate has another turn now: not only when trials that never came back are given up.
+    local name = 'origin:' .. origin
+    local turn = change == 'closed' and now or change == 'open' and read_gate(name).open_until
+    if turn then redis.call('ZADD', traffic.turns, 'XX', 'LT', turn, name) end
   end
 end
 
